@@ -1,0 +1,1 @@
+//! Batches: a slot of time, a plan with nothing left to decide, and its execution.

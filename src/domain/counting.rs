@@ -1,0 +1,1 @@
+//! What of a payment a campaign counts, before any window is looked at.

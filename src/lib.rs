@@ -1,0 +1,2 @@
+//! map, written below
+pub mod domain;
