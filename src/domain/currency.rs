@@ -82,9 +82,21 @@ mod tests {
         assert_eq!(decimals("usd"), Some(2));
         assert_eq!(decimals("JPY"), Some(0));
         assert_eq!(decimals("kwd"), Some(3));
-        assert_eq!(decimals("isk"), Some(2), "ISO says 0; Stripe sends it times 100");
-        assert_eq!(decimals("ugx"), Some(2), "ISO says 0; Stripe sends it times 100");
-        assert_eq!(decimals("mga"), Some(0), "ISO says 2; Stripe sends whole ariary");
+        assert_eq!(
+            decimals("isk"),
+            Some(2),
+            "ISO says 0; Stripe sends it times 100"
+        );
+        assert_eq!(
+            decimals("ugx"),
+            Some(2),
+            "ISO says 0; Stripe sends it times 100"
+        );
+        assert_eq!(
+            decimals("mga"),
+            Some(0),
+            "ISO says 2; Stripe sends whole ariary"
+        );
         assert_eq!(decimals("zzz"), None);
         assert_eq!(decimals("us"), None);
         assert_eq!(decimals("usdx"), None);

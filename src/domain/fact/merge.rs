@@ -59,13 +59,21 @@ impl Seen {
 
     /// The value with the greatest stamp; `None` if that is blank or nothing was seen.
     pub fn current(&self) -> Option<&str> {
-        let newest = self.0.iter().max_by(|a, b| a.1.cmp(b.1).then_with(|| a.0.cmp(b.0)));
-        newest.map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
+        let newest = self
+            .0
+            .iter()
+            .max_by(|a, b| a.1.cmp(b.1).then_with(|| a.0.cmp(b.0)));
+        newest
+            .map(|(value, _)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// Every value that was not blank, in order of text.
     pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .keys()
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// Whether nothing was seen.

@@ -134,7 +134,10 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// Names an object.
     pub fn new(kind: ObjectKind, id: impl Into<String>) -> Self {
-        Self { kind, id: id.into() }
+        Self {
+            kind,
+            id: id.into(),
+        }
     }
 }
 
@@ -184,7 +187,10 @@ pub struct Fact {
 impl Fact {
     /// Says something of an object.
     pub fn new(id: impl Into<String>, state: ObjectState) -> Self {
-        Self { object: ObjectKey::new(state.kind(), id), state }
+        Self {
+            object: ObjectKey::new(state.kind(), id),
+            state,
+        }
     }
 }
 
@@ -270,39 +276,65 @@ impl ObjectState {
         let mut push = |kind, id: &str| links.push(ObjectKey::new(kind, id));
         match self {
             Self::Charge(s) => {
-                s.payment_intent.iter().for_each(|id| push(ObjectKind::PaymentIntent, id));
-                s.invoice.iter().for_each(|id| push(ObjectKind::Invoice, id));
+                s.payment_intent
+                    .iter()
+                    .for_each(|id| push(ObjectKind::PaymentIntent, id));
+                s.invoice
+                    .iter()
+                    .for_each(|id| push(ObjectKind::Invoice, id));
             }
             Self::PaymentIntent(s) => {
                 s.charges.iter().for_each(|id| push(ObjectKind::Charge, id));
-                s.invoice.iter().for_each(|id| push(ObjectKind::Invoice, id));
+                s.invoice
+                    .iter()
+                    .for_each(|id| push(ObjectKind::Invoice, id));
             }
             Self::Invoice(s) => {
                 s.charges.iter().for_each(|id| push(ObjectKind::Charge, id));
-                s.intents.iter().for_each(|id| push(ObjectKind::PaymentIntent, id));
-                s.first_of.iter().for_each(|id| push(ObjectKind::FirstInvoice, id));
+                s.intents
+                    .iter()
+                    .for_each(|id| push(ObjectKind::PaymentIntent, id));
+                s.first_of
+                    .iter()
+                    .for_each(|id| push(ObjectKind::FirstInvoice, id));
             }
             Self::CheckoutSession(s) => {
-                s.payment_intent.iter().for_each(|id| push(ObjectKind::PaymentIntent, id));
-                s.invoice.iter().for_each(|id| push(ObjectKind::Invoice, id));
-                s.subscription.iter().for_each(|id| push(ObjectKind::FirstInvoice, id));
+                s.payment_intent
+                    .iter()
+                    .for_each(|id| push(ObjectKind::PaymentIntent, id));
+                s.invoice
+                    .iter()
+                    .for_each(|id| push(ObjectKind::Invoice, id));
+                s.subscription
+                    .iter()
+                    .for_each(|id| push(ObjectKind::FirstInvoice, id));
             }
             Self::Refund(s) => {
                 s.charge.iter().for_each(|id| push(ObjectKind::Charge, id));
-                s.payment_intent.iter().for_each(|id| push(ObjectKind::PaymentIntent, id));
+                s.payment_intent
+                    .iter()
+                    .for_each(|id| push(ObjectKind::PaymentIntent, id));
             }
             Self::Dispute(s) => {
                 s.charge.iter().for_each(|id| push(ObjectKind::Charge, id));
-                s.payment_intent.iter().for_each(|id| push(ObjectKind::PaymentIntent, id));
+                s.payment_intent
+                    .iter()
+                    .for_each(|id| push(ObjectKind::PaymentIntent, id));
             }
             Self::CreditNote(s) => {
-                s.invoice.iter().for_each(|id| push(ObjectKind::Invoice, id));
+                s.invoice
+                    .iter()
+                    .for_each(|id| push(ObjectKind::Invoice, id));
                 s.refunds.iter().for_each(|id| push(ObjectKind::Refund, id));
             }
             Self::InvoicePayment(s) => {
-                s.invoice.iter().for_each(|id| push(ObjectKind::Invoice, id));
+                s.invoice
+                    .iter()
+                    .for_each(|id| push(ObjectKind::Invoice, id));
                 s.charge.iter().for_each(|id| push(ObjectKind::Charge, id));
-                s.payment_intent.iter().for_each(|id| push(ObjectKind::PaymentIntent, id));
+                s.payment_intent
+                    .iter()
+                    .for_each(|id| push(ObjectKind::PaymentIntent, id));
             }
             _ => {}
         }

@@ -54,6 +54,8 @@ impl Merge for CustomerState {
 impl CustomerState {
     /// Every email ever seen on this customer, as written.
     pub fn emails(&self) -> impl Iterator<Item = &str> {
-        self.email.values().chain(self.other_emails.iter().map(String::as_str))
+        self.email
+            .values()
+            .chain(self.other_emails.iter().map(String::as_str))
     }
 }
