@@ -1,2 +1,5 @@
 //! map, written below
 pub mod domain;
+pub mod evaluate;
+pub mod matching;
+pub mod payments;
