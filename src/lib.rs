@@ -3,3 +3,4 @@ pub mod domain;
 pub mod evaluate;
 pub mod matching;
 pub mod payments;
+pub mod settle;

@@ -6,6 +6,7 @@
 //! and whether it still can come), [`reward`]. [`evidence`] collects what a verdict reports
 //! and costs nothing when nobody asks; [`words`] are the sentences; [`explain`] the page.
 
+pub mod backtest;
 mod campaign_time;
 mod evidence;
 pub mod explain;

@@ -92,6 +92,7 @@ pub(super) fn no_customer(referral: &Referral, campaign: &Campaign, window: &Win
                 .matching
                 .keys
                 .iter()
+                .copied()
                 .map(name)
                 .collect::<Vec<_>>()
                 .join(", ")
