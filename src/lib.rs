@@ -1,2 +1,3 @@
 //! map, written below
 pub mod domain;
+pub mod stripe;
