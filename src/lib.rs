@@ -4,3 +4,4 @@ pub mod matching;
 pub mod payments;
 pub mod settle;
 pub mod store;
+pub mod stripe;
