@@ -1,2 +1,4 @@
 //! map, written below
+pub mod cli;
 pub mod domain;
+pub mod rules;
