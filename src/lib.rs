@@ -1,2 +1,7 @@
 //! map, written below
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod http;
+pub mod telemetry;
