@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and which file answers it. Data goes to stdout, logs
 //! to stderr; the exit code says how it ended.
 
+pub mod check;
 mod completions;
 mod config;
 mod serve;
@@ -8,6 +9,7 @@ mod settings;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -56,12 +58,23 @@ show` lists them with where each came from.";
 enum Command {
     /// Run the server: webhooks, API, pages and the workers behind them
     Serve(serve::Args),
+    /// Check campaign files; prints every problem with its place
+    Check(CheckArgs),
     /// Look at the settings
     Config(config::Args),
     /// Write completions for a shell to stdout
     Completions(completions::CompletionsArgs),
     /// Write the manual page to stdout, or all pages into a folder
     Man(completions::ManArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    /// Files and folders [default: the folder of RULES_DIR]
+    paths: Vec<PathBuf>,
+    /// One JSON array
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command line; answers the exit code.
@@ -92,6 +105,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
 fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Serve(args) => serve::run(args, &cli.settings, out),
+        Command::Check(args) if args.paths.is_empty() => {
+            let rules_dir = cli.settings.load()?.rules_dir;
+            check::run(&[rules_dir], args.json, out)
+        }
+        Command::Check(args) => check::run(&args.paths, args.json, out),
         Command::Config(args) => config::run(args, &cli.settings, out),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), out),
         Command::Man(args) => completions::man(args, Cli::command(), out),
