@@ -1,0 +1,169 @@
+//! Everything in which the two engines differ, side by side. Statements elsewhere are one
+//! text for both; they reach these differences through placeholders.
+
+use std::fmt::Write as _;
+
+use super::value::Value;
+
+/// Binds that one statement may carry on SQLite (`SQLITE_MAX_VARIABLE_NUMBER`).
+pub const SQLITE_BINDS_MAX: usize = 32_766;
+/// Rows that one statement carries at most on SQLite; more are sent in several statements.
+pub const SQLITE_ROWS_MAX: usize = 512;
+/// Rows that one statement carries at most on PostgreSQL.
+pub const POSTGRES_ROWS_MAX: usize = 8_192;
+
+/// Where a statement wants a set of rows: after the fixed binds. `INSERT INTO t (a, b) {rows}`,
+/// `x IN ({rows})`, `WITH v (a, b) AS ({rows})`.
+pub const ROWS: &str = "{rows}";
+/// Where a statement claims rows that nobody else is working on.
+pub const CLAIM: &str = "{claim}";
+
+/// The two engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded; one writer at a time.
+    Sqlite,
+    /// PostgreSQL, or an engine that speaks like it.
+    Postgres,
+}
+
+impl Engine {
+    /// SQLite has one writer, so whoever writes has claimed everything; PostgreSQL locks the
+    /// rows read and steps over those that another node has locked.
+    pub const fn claim(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// A set of rows as SQL. SQLite gets a `VALUES` list with a bind for each value; PostgreSQL
+    /// gets one array a column, so that its text (and its plan) is the same for any number of rows.
+    pub fn rows(self, row: &[Value<'_>], count: usize, first_bind: usize) -> String {
+        match self {
+            Self::Sqlite => {
+                let mut text = String::from("VALUES ");
+                for index in 0..count {
+                    text.push_str(if index == 0 { "(" } else { ",(" });
+                    for column in 0..row.len() {
+                        let comma = if column == 0 { "" } else { "," };
+                        let bind = first_bind + index * row.len() + column;
+                        let _ = write!(text, "{comma}${bind}");
+                    }
+                    text.push(')');
+                }
+                text
+            }
+            Self::Postgres => {
+                let mut text = String::from("SELECT * FROM unnest(");
+                for (column, value) in row.iter().enumerate() {
+                    let comma = if column == 0 { "" } else { ", " };
+                    let kind = match value {
+                        Value::Text(_) => "text",
+                        Value::Int(_) => "bigint",
+                        Value::Bytes(_) => "bytea",
+                    };
+                    let bind = first_bind + column;
+                    let _ = write!(text, "{comma}${bind}::{kind}[]");
+                }
+                text.push(')');
+                text
+            }
+        }
+    }
+
+    /// How many rows the next statement takes of those that are left. SQLite's text depends on
+    /// the number, so it is held to powers of two and few texts are ever prepared.
+    pub fn rows_at_once(self, left: usize, columns: usize, fixed_binds: usize) -> usize {
+        match self {
+            Self::Postgres => left.min(POSTGRES_ROWS_MAX),
+            Self::Sqlite => {
+                let fits = SQLITE_BINDS_MAX.saturating_sub(fixed_binds) / columns.max(1);
+                let most = left.min(SQLITE_ROWS_MAX).min(fits).max(1);
+                1 << most.ilog2()
+            }
+        }
+    }
+
+    /// Every table, with its columns in order and whether each is nullable: `table_name`,
+    /// `column_name`, `kind` (text, int, bytes), `nullable` (0, 1).
+    pub const fn columns_sql(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT m.name AS table_name, c.name AS column_name,
+                        CASE c.type WHEN 'TEXT' THEN 'text' WHEN 'INTEGER' THEN 'int'
+                                    WHEN 'BLOB' THEN 'bytes' ELSE c.type END AS kind,
+                        CAST(1 - c.\"notnull\" AS INTEGER) AS nullable
+                 FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c
+                 WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'
+                 ORDER BY m.name, c.cid"
+            }
+            Self::Postgres => {
+                "SELECT table_name::text COLLATE \"C\" AS table_name, column_name::text AS column_name,
+                        CASE data_type WHEN 'text' THEN 'text' WHEN 'bigint' THEN 'int'
+                                       WHEN 'bytea' THEN 'bytes' ELSE data_type::text END AS kind,
+                        CASE is_nullable WHEN 'YES' THEN 1::bigint ELSE 0::bigint END AS nullable
+                 FROM information_schema.columns
+                 WHERE table_schema = current_schema() AND table_name NOT LIKE '\\_sqlx%'
+                 ORDER BY table_name::text COLLATE \"C\", ordinal_position"
+            }
+        }
+    }
+
+    /// Every index and primary key: `table_name`, `index_name` (`primary` for keys), `is_unique`,
+    /// `is_partial` (0, 1), `columns` (comma-separated, in order).
+    pub const fn indexes_sql(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT m.name AS table_name,
+                        CASE i.origin WHEN 'pk' THEN 'primary' ELSE i.name END AS index_name,
+                        CAST(i.\"unique\" AS INTEGER) AS is_unique, CAST(i.partial AS INTEGER) AS is_partial,
+                        (SELECT group_concat(k.name, ',' ORDER BY k.seqno) FROM pragma_index_info(i.name) AS k) AS columns
+                 FROM sqlite_master AS m JOIN pragma_index_list(m.name) AS i
+                 WHERE m.type = 'table' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'
+                 ORDER BY 1, 2"
+            }
+            Self::Postgres => {
+                "SELECT t.relname::text COLLATE \"C\" AS table_name,
+                        CASE WHEN x.indisprimary THEN 'primary' ELSE i.relname::text END COLLATE \"C\" AS index_name,
+                        x.indisunique::int::bigint AS is_unique,
+                        (x.indpred IS NOT NULL)::int::bigint AS is_partial,
+                        (SELECT string_agg(a.attname::text, ',' ORDER BY k.n)
+                         FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS k (attnum, n)
+                         JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = k.attnum) AS columns
+                 FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid
+                 JOIN pg_class AS t ON t.oid = x.indrelid
+                 JOIN pg_namespace AS s ON s.oid = t.relnamespace
+                 WHERE s.nspname = current_schema() AND t.relname NOT LIKE '\\_sqlx%'
+                 ORDER BY 1, 2"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_set_of_rows_in_two_texts() {
+        let row = [Value::from("a"), Value::from(1_i64)];
+        assert_eq!(Engine::Sqlite.rows(&row, 2, 3), "VALUES ($3,$4),($5,$6)");
+        assert_eq!(
+            Engine::Postgres.rows(&row, 2, 3),
+            "SELECT * FROM unnest($3::text[], $4::bigint[])"
+        );
+    }
+
+    #[test]
+    fn sqlite_statements_stay_within_its_binds_and_few_in_number() {
+        let mut texts = std::collections::BTreeSet::new();
+        for left in 1..5_000 {
+            let take = Engine::Sqlite.rows_at_once(left, 100, 20);
+            assert!(take >= 1 && take <= left && take * 100 + 20 <= SQLITE_BINDS_MAX);
+            texts.insert(take);
+        }
+        assert!(texts.len() <= 10, "{texts:?}");
+        assert_eq!(Engine::Postgres.rows_at_once(5_000, 100, 20), 5_000);
+    }
+}

@@ -1,0 +1,146 @@
+//! What can go wrong at the database, and which of it is worth another try.
+//! "Not there" is no error: reads answer `Option` or an empty list.
+
+use std::borrow::Cow;
+
+/// An error of the database room. Messages may name tables and constraints; they are for
+/// logs and operators, never for an answer over HTTP.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The address is of no database that is supported.
+    #[error(
+        "`{0}` is no database address; write sqlite://<file> or postgres://<user>@<host>/<database>"
+    )]
+    Address(String),
+    /// The database is there, but not fit to keep a promise on.
+    #[error("the database cannot be used: {0}")]
+    Unfit(String),
+    /// The database refused a row because another one has its place.
+    #[error("a row with this key exists already: {0}")]
+    Taken(String),
+    /// The database refused a change that would break an invariant.
+    #[error("the database refused the change: {0}")]
+    Refused(String),
+    /// A text with a NUL character, which PostgreSQL cannot store.
+    #[error("a text contains a NUL character, which cannot be stored; leave it out")]
+    Nul,
+    /// A transition found the row in another state than it expected.
+    #[error(
+        "{what}: expected {expected} rows to change, {seen} did; read them again and decide anew"
+    )]
+    Stale {
+        /// What was to be changed.
+        what: &'static str,
+        /// How many rows should have changed.
+        expected: u64,
+        /// How many did.
+        seen: u64,
+    },
+    /// A stored value does not read back.
+    #[error("{table} holds a value that cannot be read back ({detail}); run `qualify verify`")]
+    Unreadable {
+        /// The table.
+        table: &'static str,
+        /// Which column, and why.
+        detail: String,
+    },
+    /// The migrations did not run.
+    #[error("the database's tables could not be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The folder of the database file cannot be made.
+    #[error("the folder of the database file cannot be made: {0}")]
+    Folder(#[source] std::io::Error),
+    /// Anything else that the database says.
+    #[error("the database failed: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::error::ErrorKind;
+        let Some(cause) = error.as_database_error() else {
+            return Self::Database(error);
+        };
+        let words = match cause.constraint() {
+            Some(name) => format!("{} ({name})", cause.message()),
+            None => cause.message().to_owned(),
+        };
+        match cause.kind() {
+            ErrorKind::UniqueViolation => Self::Taken(words),
+            ErrorKind::ForeignKeyViolation
+            | ErrorKind::NotNullViolation
+            | ErrorKind::CheckViolation => Self::Refused(words),
+            _ if is_refused_by_trigger(cause.code()) => Self::Refused(words),
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// A stored value that does not read back.
+    pub fn unreadable(table: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self::Unreadable {
+            table,
+            detail: detail.to_string(),
+        }
+    }
+
+    /// Whether the same transaction may succeed when it is run again from its start:
+    /// serialization failure and deadlock on PostgreSQL, a busy file on SQLite.
+    pub fn is_transient(&self) -> bool {
+        let Self::Database(error) = self else {
+            return false;
+        };
+        let Some(code) = error.as_database_error().and_then(|cause| cause.code()) else {
+            return false;
+        };
+        matches!(code.as_ref(), "40001" | "40P01") || sqlite_code(&code) == Some(5)
+    }
+
+    /// Whether the database cannot be reached or cannot write now: the request should be
+    /// answered with 503 and repeated by its sender.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Folder(_))
+    }
+}
+
+/// SQLite's `RAISE(ABORT)` is `SQLITE_CONSTRAINT_TRIGGER`; PL/pgSQL's `RAISE` is `P0001`.
+fn is_refused_by_trigger(code: Option<Cow<'_, str>>) -> bool {
+    matches!(code.as_deref(), Some("1811" | "P0001"))
+}
+
+/// The primary result code of SQLite; codes of PostgreSQL have five characters and are no match.
+/// Source: <https://www.sqlite.org/rescode.html>.
+fn sqlite_code(code: &str) -> Option<u32> {
+    (code.len() < 5)
+        .then(|| code.parse::<u32>().ok())
+        .flatten()
+        .map(|code| code & 0xff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn busy_is_told_from_other_codes() {
+        for (code, busy) in [
+            ("5", true),
+            ("261", true),
+            ("517", true),
+            ("6", false),
+            ("40001", false),
+            ("", false),
+        ] {
+            assert_eq!(sqlite_code(code) == Some(5), busy, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_the_database_s_own_hiccups_are_tried_again() {
+        assert!(!StoreError::Nul.is_transient());
+        assert!(!StoreError::from(sqlx::Error::PoolTimedOut).is_transient());
+        assert!(StoreError::from(sqlx::Error::PoolTimedOut).is_unavailable());
+        assert!(!StoreError::Taken(String::new()).is_unavailable());
+    }
+}

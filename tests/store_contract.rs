@@ -1,0 +1,28 @@
+//! One contract for the database room, kept by both engines: every function of `store` is
+//! called here, by the same code, on SQLite and on PostgreSQL. A missing engine is a failure.
+
+mod support;
+
+/// Makes two tests of each story in a file: one on SQLite, one on PostgreSQL.
+macro_rules! contract {
+    ($($story:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                let (_folder, db) = crate::support::sqlite().await;
+                super::$story(&db).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(&crate::support::postgres().await).await;
+            })*
+        }
+    };
+}
+
+#[path = "store_contract/events.rs"]
+mod events;
+#[path = "store_contract/parity.rs"]
+mod parity;

@@ -1,0 +1,255 @@
+//! Stored events: once per id, whatever comes again.
+
+use qualify::domain::campaign::Mode;
+use qualify::domain::ids::{ConnectionId, EventId};
+use qualify::store::events::{
+    EventCursor, EventFilter, EventMark, EventReason, EventState, Inserted, NewEvent,
+    conflicting_bodies, count_by_state, event_page, get_event, insert_events, list_events,
+    load_events, mark_events, newest_created, newest_received, received_batch, requeue,
+    requeue_events, waiting,
+};
+use qualify::store::{Db, StoreError};
+use sha2::{Digest as _, Sha256};
+
+contract!(
+    a_group_is_stored_once_whatever_is_repeated,
+    groups_that_overlap_at_once_are_all_stored,
+    waiting_events_are_read_and_marked,
+    events_are_listed_counted_and_replayed,
+    connections_never_meet,
+    what_cannot_be_stored_is_refused,
+);
+
+fn conn() -> ConnectionId {
+    ConnectionId::new("acct_1:live")
+}
+
+fn event(id: &str, at_us: i64, body: &str) -> NewEvent {
+    NewEvent {
+        event_id: EventId::new(id),
+        event_type: "charge.succeeded".to_owned(),
+        api_version: None,
+        created_at: at_us / 1_000_000,
+        received_at_us: at_us,
+        mode: Mode::Live,
+        body: body.as_bytes().to_vec(),
+        digest: Sha256::digest(body.as_bytes()).into(),
+        state: EventState::Received,
+        reason: None,
+        secret_index: Some(1),
+    }
+}
+
+fn mark(id: &str, state: EventState) -> EventMark {
+    let reason = (state != EventState::Done).then(|| EventReason {
+        code: "type_unknown".to_owned(),
+        text: "nothing is known of this type".to_owned(),
+    });
+    EventMark {
+        event_id: EventId::new(id),
+        state,
+        reason,
+    }
+}
+
+async fn a_group_is_stored_once_whatever_is_repeated(db: &Db) {
+    use Inserted::{Conflict, Duplicate, New};
+    let group = [
+        event("evt_2", 2_000_000, "two"),
+        event("evt_1", 1_000_000, "one"),
+        event("evt_2", 3_000_000, "two"),
+        event("evt_2", 4_000_000, "another two"),
+    ];
+    let first = insert_events(db, &conn(), &group).await.unwrap();
+    assert_eq!(first, [New, New, Duplicate, Conflict]);
+    let again = insert_events(db, &conn(), &group).await.unwrap();
+    assert_eq!(again, [Duplicate, Duplicate, Duplicate, Conflict]);
+    assert!(insert_events(db, &conn(), &[]).await.unwrap().is_empty());
+
+    let mut tx = db.read().await.unwrap();
+    let two = EventId::new("evt_2");
+    let kept = get_event(&mut tx, &conn(), &two).await.unwrap().unwrap();
+    assert_eq!((kept.deliveries, kept.conflicts), (6, 2));
+    assert_eq!(
+        (kept.received_at_us, kept.secret_index),
+        (2_000_000, Some(1))
+    );
+    let others = conflicting_bodies(&mut tx, &conn(), &two).await.unwrap();
+    assert_eq!(others.len(), 1);
+    assert_eq!(others[0].body, b"another two");
+    let bodies = load_events(&mut tx, &conn(), &[two, EventId::new("evt_9")])
+        .await
+        .unwrap();
+    assert_eq!(bodies.len(), 1);
+    assert_eq!(bodies[0].body, b"two");
+    assert_eq!(bodies[0].digest, Sha256::digest(b"two").to_vec());
+}
+
+async fn groups_that_overlap_at_once_are_all_stored(db: &Db) {
+    let ids = |from: i64| async move {
+        let mut group: Vec<_> = (from..from + 700)
+            .map(|n| event(&format!("evt_{n:05}"), n, "body"))
+            .collect();
+        group.reverse();
+        insert_events(db, &conn(), &group).await.unwrap()
+    };
+    let (a, b, c) = tokio::join!(ids(0), ids(300), ids(600));
+    let fresh = [a, b, c].concat();
+    let fresh = fresh.iter().filter(|i| **i == Inserted::New).count();
+    assert_eq!(fresh, 1300);
+    let mut tx = db.read().await.unwrap();
+    let counts = count_by_state(&mut tx, &conn()).await.unwrap();
+    assert_eq!(counts.get(&EventState::Received), Some(&1300));
+}
+
+async fn waiting_events_are_read_and_marked(db: &Db) {
+    let group = ["evt_a", "evt_b", "evt_c", "evt_d"]
+        .iter()
+        .zip(1_i64..)
+        .map(|(id, n)| event(id, n, id))
+        .collect::<Vec<_>>();
+    insert_events(db, &conn(), &group).await.unwrap();
+
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (4, Some(1)));
+    let batch = received_batch(&mut tx, &conn(), 3).await.unwrap();
+    let ids: Vec<_> = batch.iter().map(|e| e.event_id.as_str()).collect();
+    assert_eq!(ids, ["evt_a", "evt_b", "evt_c"]);
+    let marks = [
+        mark("evt_a", EventState::Done),
+        mark("evt_b", EventState::Ignored),
+        mark("evt_c", EventState::Quarantined),
+    ];
+    mark_events(&mut tx, &conn(), &marks).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (1, Some(4)));
+    let stale = mark_events(&mut tx, &conn(), &marks).await;
+    assert!(matches!(
+        stale,
+        Err(StoreError::Stale {
+            expected: 3,
+            seen: 0,
+            ..
+        })
+    ));
+    tx.rollback().await.unwrap();
+
+    let mut tx = db.read().await.unwrap();
+    let b = get_event(&mut tx, &conn(), &EventId::new("evt_b"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(b.state, EventState::Ignored.name());
+    assert_eq!(b.reason_code.as_deref(), Some("type_unknown"));
+}
+
+async fn events_are_listed_counted_and_replayed(db: &Db) {
+    let mut group: Vec<_> = (0..5)
+        .map(|n| event(&format!("evt_{n}"), 10, "x"))
+        .collect();
+    group[4].received_at_us = 20;
+    group[4].created_at = 7;
+    group[4].state = EventState::Quarantined;
+    group[4].reason = mark("", EventState::Quarantined).reason;
+    group[3].event_type = "customer.created".to_owned();
+    insert_events(db, &conn(), &group).await.unwrap();
+
+    let mut tx = db.begin().await.unwrap();
+    let any = EventFilter::default();
+    let mut seen = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = list_events(&mut tx, &conn(), &any, cursor.as_ref(), 2)
+            .await
+            .unwrap();
+        let Some(last) = page.last() else { break };
+        cursor = Some(EventCursor {
+            received_at_us: last.received_at_us,
+            event_id: EventId::new(last.event_id.clone()),
+        });
+        seen.extend(page.into_iter().map(|e| e.event_id));
+    }
+    assert_eq!(seen, ["evt_4", "evt_3", "evt_2", "evt_1", "evt_0"]);
+
+    let only = EventFilter {
+        event_type: Some("customer.created".to_owned()),
+        state: Some(EventState::Received),
+        from_us: Some(10),
+        until_us: Some(11),
+        only_conflicts: false,
+    };
+    let listed = list_events(&mut tx, &conn(), &only, None, 9).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    let conflicts = EventFilter {
+        only_conflicts: true,
+        ..EventFilter::default()
+    };
+    assert!(
+        list_events(&mut tx, &conn(), &conflicts, None, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    let first = event_page(&mut tx, &conn(), None, 3).await.unwrap();
+    let last = first.last().unwrap();
+    let cursor = EventCursor {
+        received_at_us: last.received_at_us,
+        event_id: EventId::new(last.event_id.clone()),
+    };
+    let rest = event_page(&mut tx, &conn(), Some(&cursor), 9)
+        .await
+        .unwrap();
+    assert_eq!((first.len(), rest.len()), (3, 2));
+    assert_eq!(rest[1].event_id, "evt_4");
+
+    assert_eq!(newest_received(&mut tx, &conn()).await.unwrap(), Some(20));
+    assert_eq!(newest_created(&mut tx, &conn()).await.unwrap(), Some(7));
+    let quarantined = EventFilter {
+        state: Some(EventState::Quarantined),
+        ..EventFilter::default()
+    };
+    assert_eq!(requeue(&mut tx, &conn(), &quarantined).await.unwrap(), 1);
+    assert_eq!(requeue(&mut tx, &conn(), &quarantined).await.unwrap(), 0);
+    mark_events(&mut tx, &conn(), &[mark("evt_0", EventState::Done)])
+        .await
+        .unwrap();
+    let both = ["evt_0", "evt_1"].map(EventId::from);
+    assert_eq!(requeue_events(&mut tx, &conn(), &both).await.unwrap(), 1);
+    let counts = count_by_state(&mut tx, &conn()).await.unwrap();
+    assert_eq!(
+        counts.into_iter().collect::<Vec<_>>(),
+        [(EventState::Received, 5)]
+    );
+}
+
+async fn connections_never_meet(db: &Db) {
+    let other = ConnectionId::new("acct_1:test");
+    let one = [event("evt_1", 1, "live")];
+    insert_events(db, &conn(), &one).await.unwrap();
+    let inserted = insert_events(db, &other, &[event("evt_1", 2, "test")])
+        .await
+        .unwrap();
+    assert_eq!(inserted, [Inserted::New]);
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(newest_received(&mut tx, &other).await.unwrap(), Some(2));
+    mark_events(&mut tx, &other, &[mark("evt_1", EventState::Done)])
+        .await
+        .unwrap();
+    assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (1, Some(1)));
+    assert_eq!(waiting(&mut tx, &other).await.unwrap(), (0, None));
+}
+
+async fn what_cannot_be_stored_is_refused(db: &Db) {
+    let mut bad = event("evt_\0", 1, "x");
+    let refused = insert_events(db, &conn(), &[bad.clone()]).await;
+    assert!(matches!(refused, Err(StoreError::Nul)));
+    bad.event_id = EventId::new("evt_1");
+    bad.body = vec![0, 255, 0];
+    insert_events(db, &conn(), &[bad]).await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    let page = event_page(&mut tx, &conn(), None, 9).await.unwrap();
+    assert_eq!(page[0].body, [0, 255, 0]);
+}

@@ -1,0 +1,34 @@
+//! What integration tests share: databases of both engines, fresh for each test.
+//! No test's own stories live here.
+#![allow(dead_code, reason = "each test binary uses its own part of it")]
+
+pub mod postgres;
+
+use qualify::store::{ConnectOptions, Db};
+
+/// A fresh, migrated SQLite database; the folder goes with the guard.
+pub async fn sqlite() -> (tempfile::TempDir, Db) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite://{}/new/folder/qualify.db", folder.path().display());
+    let db = Db::connect(&url, &options()).await.expect("SQLite opens");
+    db.migrate().await.expect("SQLite migrates");
+    (folder, db)
+}
+
+/// A fresh, migrated PostgreSQL database on this process's own server.
+pub async fn postgres() -> Db {
+    let url = postgres::fresh_database().await;
+    let db = Db::connect(&url, &options())
+        .await
+        .expect("PostgreSQL connects");
+    db.migrate().await.expect("PostgreSQL migrates");
+    db
+}
+
+fn options() -> ConnectOptions {
+    ConnectOptions {
+        connections_max: 4,
+        acquire_timeout: std::time::Duration::from_secs(60),
+        ..ConnectOptions::default()
+    }
+}
