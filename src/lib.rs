@@ -6,4 +6,5 @@ pub mod domain;
 pub mod http;
 pub mod rules;
 pub mod store;
+pub mod stripe;
 pub mod telemetry;
