@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod intake;
 pub mod rules;
 pub mod store;
 pub mod stripe;

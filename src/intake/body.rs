@@ -67,9 +67,16 @@ mod tests {
     #[tokio::test]
     async fn the_cap_is_the_last_length_that_is_taken() {
         assert_eq!(read(Body::from("12345"), 5, TIME).await.unwrap(), "12345");
-        assert_eq!(read(pieces(&["12", "345"]), 5, TIME).await.unwrap(), "12345");
+        assert_eq!(
+            read(pieces(&["12", "345"]), 5, TIME).await.unwrap(),
+            "12345"
+        );
         assert_eq!(read(Body::empty(), 5, TIME).await.unwrap(), "");
-        for body in [Body::from("123456"), pieces(&["12", "3456"]), pieces(&["123456"])] {
+        for body in [
+            Body::from("123456"),
+            pieces(&["12", "3456"]),
+            pieces(&["123456"]),
+        ] {
             assert_eq!(read(body, 5, TIME).await, Err(BodyError::TooLarge));
         }
     }

@@ -16,12 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::admit::admit;
 use super::endpoints::{Endpoint, Endpoints};
-use super::incoming::Standing;
-use super::sink::Stored;
 use super::writer::Writer;
 use super::{BODY_BYTES_MAX, body, refusal};
 use crate::clock::SharedClock;
 use crate::http::Problem;
+use crate::store::events::{EventReason, EventState, Inserted};
 use crate::stripe::signature::{self, SignatureError, Verified};
 use crate::stripe::{EnvelopeError, read_envelope};
 use crate::telemetry::metric;
@@ -99,15 +98,15 @@ impl Intake {
             .map_err(|error| unverified(&error, &bytes))?;
         self.observe(&endpoint, &verified);
 
-        let incoming = admit(&endpoint, bytes, verified.secret_index, now_us)
+        let event = admit(&endpoint, bytes.into(), verified.secret_index, now_us)
             .map_err(|error| refusal::foreign(&error))?;
-        let standing = incoming.standing.clone();
-        let stored = self
+        let (state, reason) = (event.state, event.reason.clone());
+        let inserted = self
             .writer
-            .store(incoming)
+            .store(endpoint.connection.clone(), event)
             .await
             .map_err(refusal::not_stored)?;
-        Ok(result(stored, &standing))
+        Ok(tell(inserted, state, reason.as_ref()))
     }
 
     fn endpoint(&self, connection: Option<&str>) -> Result<Arc<Endpoint>, Problem> {
@@ -139,7 +138,10 @@ impl Intake {
             if now.saturating_sub(last) >= SKEW_WARN_EVERY_SECONDS {
                 self.skew_warned_at.store(now, Ordering::Relaxed);
                 let seconds = verified.skew_seconds;
-                tracing::warn!(seconds, "Stripe's clock is ahead of ours; check this machine's");
+                tracing::warn!(
+                    seconds,
+                    "Stripe's clock is ahead of ours; check this machine's"
+                );
             }
         }
     }
@@ -164,19 +166,27 @@ fn unverified(error: &SignatureError, body: &Bytes) -> Problem {
     refusal::signature(error)
 }
 
-fn result(stored: Stored, standing: &Standing) -> &'static str {
-    match (stored, standing) {
-        (Stored::Duplicate, _) => "duplicate",
-        (Stored::Conflict, _) => "conflict",
-        (Stored::New, Standing::Received) => "new",
-        (Stored::New, Standing::Ignored { code, .. }) => {
-            // Today only thin events are ignored at the door.
-            metrics::counter!(metric::THIN, "code" => *code).increment(1);
-            tracing::warn!("a thin event came; choose snapshot payloads for this destination");
+/// Counts and logs what became of a stored event; answers the metric's `result`.
+fn tell(inserted: Inserted, state: EventState, reason: Option<&EventReason>) -> &'static str {
+    let code = reason.map_or("", |reason| reason.code.as_str());
+    match (inserted, state) {
+        (Inserted::Duplicate, _) => "duplicate",
+        (Inserted::Conflict, _) => {
+            tracing::warn!("another body came under the id of a stored event; both are kept");
+            "conflict"
+        }
+        (Inserted::New, EventState::Received | EventState::Done) => "new",
+        (Inserted::New, EventState::Ignored) => {
+            // Only thin events are ignored at the door.
+            metrics::counter!(metric::THIN).increment(1);
+            tracing::warn!(
+                code,
+                "this destination sends thin events; choose snapshot payloads"
+            );
             "ignored"
         }
-        (Stored::New, Standing::Quarantined { code, reason }) => {
-            tracing::warn!(code, reason, "an event is quarantined");
+        (Inserted::New, EventState::Quarantined) => {
+            tracing::warn!(code, "an event is quarantined");
             "quarantined"
         }
     }

@@ -9,15 +9,13 @@ mod admit;
 mod body;
 mod endpoint;
 mod endpoints;
-mod incoming;
 mod refusal;
 mod sink;
 mod writer;
 
 pub use endpoint::{Intake, routes};
 pub use endpoints::{Endpoint, Endpoints};
-pub use incoming::{Incoming, Standing};
-pub use sink::{EventSink, SinkError, Stored};
+pub use sink::{EventSink, SinkError};
 pub use writer::{Writer, WriterLimits};
 
 /// Longest body that is read, in bytes. Stripe's are a few kB, 22 kB is normal.

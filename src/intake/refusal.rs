@@ -3,9 +3,9 @@
 
 use axum::http::StatusCode;
 
+use super::BODY_BYTES_MAX;
 use super::body::BodyError;
 use super::writer::Refused;
-use super::BODY_BYTES_MAX;
 use crate::http::Problem;
 use crate::stripe::EnvelopeError;
 use crate::stripe::signature::SignatureError;

@@ -4,18 +4,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::incoming::Incoming;
-
-/// What storing found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
-    /// It was not there; now it is.
-    New,
-    /// It was there with the same body.
-    Duplicate,
-    /// It was there with another body; the first is kept, this one beside it.
-    Conflict,
-}
+use crate::domain::ids::ConnectionId;
+use crate::store::events::{Inserted, NewEvent, insert_events};
+use crate::store::{Db, StoreError};
 
 /// Why nothing of a group was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +20,32 @@ pub enum SinkError {
 }
 
 /// The answer to come.
-pub type Storing<'a> = Pin<Box<dyn Future<Output = Result<Vec<Stored>, SinkError>> + Send + 'a>>;
+pub type Storing<'a> = Pin<Box<dyn Future<Output = Result<Vec<Inserted>, SinkError>> + Send + 'a>>;
 
 /// Stores events.
 pub trait EventSink: Send + Sync + 'static {
     /// Stores all of them in one transaction, or none. When this answers, what was stored
     /// survives a crash and a power failure. One outcome per event, in order.
-    fn insert<'a>(&'a self, events: &'a [Incoming]) -> Storing<'a>;
+    fn insert<'a>(&'a self, connection: &'a ConnectionId, events: &'a [NewEvent]) -> Storing<'a>;
+}
+
+impl EventSink for Db {
+    fn insert<'a>(&'a self, connection: &'a ConnectionId, events: &'a [NewEvent]) -> Storing<'a> {
+        Box::pin(async move {
+            insert_events(self, connection, events)
+                .await
+                .map_err(SinkError::from)
+        })
+    }
+}
+
+impl From<StoreError> for SinkError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Nul | StoreError::Taken(_) | StoreError::Refused(_) => {
+                Self::Refused(error.to_string())
+            }
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
 }

@@ -1,17 +1,19 @@
-//! Group commit: one task takes whatever waits, stores it in one transaction, then answers
-//! every request of the group. It decides nothing about the events.
+//! Group commit: one task takes whatever waits, stores it in one transaction (per connection),
+//! then answers every request of the group. It decides nothing about the events.
 //!
 //! The database work belongs to the task and not to the requests, so a client that goes away
 //! cannot cancel a transaction half-way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::incoming::Incoming;
-use super::sink::{EventSink, SinkError, Stored};
+use super::sink::{EventSink, SinkError};
+use crate::domain::ids::ConnectionId;
+use crate::store::events::{Inserted, NewEvent};
 use crate::telemetry::metric;
 
 /// Bytes that one permit of the queue's room stands for.
@@ -53,12 +55,13 @@ pub enum Refused {
 }
 
 struct Waiting {
-    event: Incoming,
+    connection: ConnectionId,
+    event: NewEvent,
     reply: Reply,
 }
 
 struct Reply {
-    answer: oneshot::Sender<Result<Stored, Refused>>,
+    answer: oneshot::Sender<Result<Inserted, Refused>>,
     // Given back with the answer: what is being committed still takes room.
     _room: OwnedSemaphorePermit,
 }
@@ -91,7 +94,11 @@ impl Writer {
     }
 
     /// Stores an event; answers after the commit and not before.
-    pub async fn store(&self, event: Incoming) -> Result<Stored, Refused> {
+    pub async fn store(
+        &self,
+        connection: ConnectionId,
+        event: NewEvent,
+    ) -> Result<Inserted, Refused> {
         let permits = event.body.len().div_ceil(PERMIT_BYTES).max(1);
         let permits = u32::try_from(permits).map_err(|_| Refused::QueueFull)?;
         let room = Arc::clone(&self.room)
@@ -103,7 +110,11 @@ impl Writer {
             _room: room,
         };
         self.queue
-            .try_send(Waiting { event, reply })
+            .try_send(Waiting {
+                connection,
+                event,
+                reply,
+            })
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Refused::QueueFull,
                 mpsc::error::TrySendError::Closed(_) => Refused::Stopped,
@@ -115,6 +126,13 @@ impl Writer {
     pub fn is_alive(&self) -> bool {
         !self.queue.is_closed()
     }
+}
+
+/// What one transaction stores, and who waits for it.
+#[derive(Default)]
+struct Group {
+    events: Vec<NewEvent>,
+    replies: Vec<Reply>,
 }
 
 struct Task {
@@ -137,31 +155,38 @@ impl Task {
                 first = self.waiting.recv() => first,
             };
             let Some(first) = first else { break };
-            let (events, replies) = self.group(first);
-            self.commit(events, replies).await;
+            for (connection, group) in self.group(first) {
+                self.commit(&connection, group).await;
+            }
         }
     }
 
-    /// The first event and whatever waits behind it, within the bounds.
-    fn group(&mut self, first: Waiting) -> (Vec<Incoming>, Vec<Reply>) {
-        let mut bytes = first.event.body.len();
-        let mut events = vec![first.event];
-        let mut replies = vec![first.reply];
-        while events.len() < self.limits.group_events && bytes < self.limits.group_bytes {
-            let Ok(next) = self.waiting.try_recv() else {
-                break;
+    /// The first event and whatever waits behind it, within the bounds, by connection.
+    fn group(&mut self, first: Waiting) -> BTreeMap<ConnectionId, Group> {
+        let mut groups: BTreeMap<ConnectionId, Group> = BTreeMap::new();
+        let (mut count, mut bytes) = (0_usize, 0_usize);
+        let mut next = Some(first);
+        while let Some(waiting) = next {
+            count = count.saturating_add(1);
+            bytes = bytes.saturating_add(waiting.event.body.len());
+            let group = groups.entry(waiting.connection).or_default();
+            group.events.push(waiting.event);
+            group.replies.push(waiting.reply);
+            let full = count >= self.limits.group_events || bytes >= self.limits.group_bytes;
+            next = if full {
+                None
+            } else {
+                self.waiting.try_recv().ok()
             };
-            bytes = bytes.saturating_add(next.event.body.len());
-            events.push(next.event);
-            replies.push(next.reply);
         }
-        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
-        metrics::gauge!(metric::QUEUE).set(waiting);
-        (events, replies)
+        let left = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        metrics::gauge!(metric::QUEUE).set(left);
+        groups
     }
 
-    async fn commit(&self, events: Vec<Incoming>, replies: Vec<Reply>) {
-        match self.insert(&events).await {
+    async fn commit(&self, connection: &ConnectionId, group: Group) {
+        let Group { events, replies } = group;
+        match self.insert(connection, &events).await {
             Ok(outcomes) => {
                 for (reply, outcome) in replies.into_iter().zip(outcomes) {
                     // A client that is gone needs no answer; its event is stored.
@@ -171,10 +196,10 @@ impl Task {
             // One event that the database refuses must not take its neighbours with it.
             Err(SinkError::Refused(_)) if events.len() > 1 => {
                 for (event, reply) in events.iter().zip(replies) {
-                    let outcome = self.insert(std::slice::from_ref(event)).await;
-                    let outcome = outcome.map_err(|_| Refused::Database);
-                    let outcome = outcome.and_then(|o| o.first().copied().ok_or(Refused::Database));
-                    reply.answer.send(outcome).ok();
+                    let alone = std::slice::from_ref(event);
+                    let outcome = self.insert(connection, alone).await.ok();
+                    let outcome = outcome.and_then(|outcomes| outcomes.first().copied());
+                    reply.answer.send(outcome.ok_or(Refused::Database)).ok();
                 }
             }
             Err(_) => {
@@ -185,13 +210,16 @@ impl Task {
         }
     }
 
-    async fn insert(&self, events: &[Incoming]) -> Result<Vec<Stored>, SinkError> {
+    async fn insert(
+        &self,
+        connection: &ConnectionId,
+        events: &[NewEvent],
+    ) -> Result<Vec<Inserted>, SinkError> {
         let started = tokio::time::Instant::now();
-        let outcome = self.sink.insert(events).await.and_then(|outcomes| {
-            if outcomes.len() == events.len() {
-                Ok(outcomes)
-            } else {
-                let seen = outcomes.len();
+        let outcome = self.sink.insert(connection, events).await;
+        let outcome = outcome.and_then(|outcomes| match outcomes.len() {
+            seen if seen == events.len() => Ok(outcomes),
+            seen => {
                 let text = format!("{seen} outcomes for {} events", events.len());
                 Err(SinkError::Unavailable(text))
             }

@@ -4,9 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::domain::campaign::Mode;
-use crate::domain::time::Timestamp;
 use crate::intake::sink::Storing;
-use crate::intake::{Incoming, Standing};
+use crate::store::events::EventState;
 
 /// Stores ids; refuses `bad…`, fails on `down…`, panics on `boom…`; waits for a permit first.
 #[derive(Debug)]
@@ -29,10 +28,10 @@ impl Fake {
 }
 
 impl EventSink for Fake {
-    fn insert<'a>(&'a self, events: &'a [Incoming]) -> Storing<'a> {
+    fn insert<'a>(&'a self, _: &'a ConnectionId, events: &'a [NewEvent]) -> Storing<'a> {
         Box::pin(async move {
             self.gate.acquire().await.unwrap().forget();
-            let ids: Vec<String> = events.iter().map(|e| e.id.to_string()).collect();
+            let ids: Vec<String> = events.iter().map(|e| e.event_id.to_string()).collect();
             let any = |prefix: &str| ids.iter().any(|id| id.starts_with(prefix));
             assert!(!any("boom"));
             if any("down") {
@@ -42,24 +41,29 @@ impl EventSink for Fake {
                 return Err(SinkError::Refused("bad".into()));
             }
             self.groups.lock().unwrap().push(ids.clone());
-            Ok(vec![Stored::New; ids.len()])
+            Ok(vec![Inserted::New; ids.len()])
         })
     }
 }
 
-fn event(id: &str, bytes: usize) -> Incoming {
-    Incoming {
-        connection: "main".into(),
-        id: id.into(),
+fn event(id: &str, bytes: usize) -> NewEvent {
+    NewEvent {
+        event_id: id.into(),
         event_type: "x.y".into(),
         api_version: None,
-        created: Timestamp::default(),
+        created_at: 0,
         received_at_us: 0,
         mode: Mode::Live,
-        body: vec![b'x'; bytes].into(),
-        secret_index: 0,
-        standing: Standing::Received,
+        body: vec![b'x'; bytes],
+        digest: [0; 32],
+        state: EventState::Received,
+        reason: None,
+        secret_index: None,
     }
+}
+
+async fn store(writer: &Writer, id: &str, bytes: usize) -> Result<Inserted, Refused> {
+    writer.store("main".into(), event(id, bytes)).await
 }
 
 struct Bench {
@@ -83,11 +87,11 @@ fn start(sink: &Arc<Fake>, limits: WriterLimits) -> Bench {
 }
 
 /// Posts events at once; on this single-threaded runtime each is queued before the next line.
-async fn post(writer: &Writer, ids: &[&str]) -> Vec<JoinHandle<Result<Stored, Refused>>> {
+async fn post(writer: &Writer, ids: &[&str]) -> Vec<JoinHandle<Result<Inserted, Refused>>> {
     let mut posted = Vec::new();
     for id in ids {
-        let (writer, event) = (writer.clone(), event(id, 10));
-        posted.push(tokio::spawn(async move { writer.store(event).await }));
+        let (writer, id) = (writer.clone(), (*id).to_owned());
+        posted.push(tokio::spawn(async move { store(&writer, &id, 10).await }));
         tokio::task::yield_now().await;
     }
     posted
@@ -101,7 +105,7 @@ async fn what_waits_during_a_commit_is_one_group() {
     assert!(!posted[0].is_finished(), "no answer before the commit");
     sink.gate.add_permits(2);
     for answer in posted {
-        assert_eq!(answer.await.unwrap(), Ok(Stored::New));
+        assert_eq!(answer.await.unwrap(), Ok(Inserted::New));
     }
     assert_eq!(sink.groups(), [vec!["a"], vec!["b", "c", "d"]]);
     bench.committed.notified().await;
@@ -135,9 +139,9 @@ async fn when_the_database_fails_every_request_of_the_group_hears_it() {
         answers.push(answer.await.unwrap());
     }
     let failed = Err(Refused::Database);
-    assert_eq!(answers, [Ok(Stored::New), failed, failed, failed]);
+    assert_eq!(answers, [Ok(Inserted::New), failed, failed, failed]);
     // The writer lives on.
-    assert_eq!(bench.writer.store(event("e", 1)).await, Ok(Stored::New));
+    assert_eq!(store(&bench.writer, "e", 1).await, Ok(Inserted::New));
 }
 
 #[tokio::test]
@@ -164,14 +168,14 @@ async fn a_full_queue_refuses_at_once_by_count_and_by_bytes() {
     let bench = start(&sink, limits);
     let posted = post(&bench.writer, &["a", "b"]).await;
     let full = Err(Refused::QueueFull);
-    assert_eq!(bench.writer.store(event("c", 10)).await, full);
-    assert_eq!(bench.writer.store(event("d", 4000)).await, full);
+    assert_eq!(store(&bench.writer, "c", 10).await, full);
+    assert_eq!(store(&bench.writer, "d", 4000).await, full);
     sink.gate.add_permits(10);
     for answer in posted {
         answer.await.unwrap().unwrap();
     }
     // The room is given back.
-    assert_eq!(bench.writer.store(event("e", 4000)).await, Ok(Stored::New));
+    assert_eq!(store(&bench.writer, "e", 4000).await, Ok(Inserted::New));
 }
 
 #[tokio::test]
@@ -194,11 +198,11 @@ async fn when_told_to_end_it_stores_what_waits_and_takes_no_more() {
     bench.stop.cancel();
     sink.gate.add_permits(10);
     for answer in posted {
-        assert_eq!(answer.await.unwrap(), Ok(Stored::New));
+        assert_eq!(answer.await.unwrap(), Ok(Inserted::New));
     }
     bench.task.await.unwrap();
     assert!(!bench.writer.is_alive());
-    let late = bench.writer.store(event("c", 10)).await;
+    let late = store(&bench.writer, "c", 10).await;
     assert_eq!(late, Err(Refused::Stopped));
 }
 
@@ -206,10 +210,10 @@ async fn when_told_to_end_it_stores_what_waits_and_takes_no_more() {
 async fn a_dead_writer_refuses_instead_of_hanging() {
     let sink = Fake::new(10);
     let bench = start(&sink, WriterLimits::default());
-    let answer = bench.writer.store(event("boom", 10)).await;
+    let answer = store(&bench.writer, "boom", 10).await;
     assert_eq!(answer, Err(Refused::Stopped));
     assert!(bench.task.await.is_err());
     assert!(!bench.writer.is_alive());
-    let next = bench.writer.store(event("a", 10)).await;
+    let next = store(&bench.writer, "a", 10).await;
     assert_eq!(next, Err(Refused::Stopped));
 }
