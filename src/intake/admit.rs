@@ -1,0 +1,151 @@
+//! What is stored of a verified delivery. Pure. It refuses nothing that Stripe signed; only
+//! other people's envelopes around an event are turned away.
+
+use sha2::{Digest, Sha256};
+
+use super::endpoints::Endpoint;
+use crate::clock::SECOND_US;
+use crate::domain::ids::EventId;
+use crate::store::events::{EventReason, EventState, NewEvent};
+use crate::stripe::{Envelope, EnvelopeError, read_envelope};
+
+/// The type under which a body is stored that does not tell its type.
+const TYPE_UNKNOWN: &str = "unknown";
+
+/// Decides what is stored. The error is always one of the foreign envelopes.
+pub(super) fn admit(
+    endpoint: &Endpoint,
+    body: Vec<u8>,
+    secret_index: usize,
+    received_at_us: i64,
+) -> Result<NewEvent, EnvelopeError> {
+    let read = read_envelope(&body);
+    let digest: [u8; 32] = Sha256::digest(&body).into();
+    let mut event = NewEvent {
+        event_id: EventId::new(format!("sha256:{}", hex::encode(digest))),
+        event_type: TYPE_UNKNOWN.to_owned(),
+        api_version: None,
+        created_at: received_at_us.div_euclid(SECOND_US),
+        received_at_us,
+        mode: endpoint.mode,
+        body,
+        digest,
+        state: EventState::Received,
+        reason: None,
+        secret_index: i64::try_from(secret_index).ok(),
+    };
+    match read {
+        Ok(envelope) => {
+            event.reason = misdirected(endpoint, &envelope);
+            if event.reason.is_some() {
+                event.state = EventState::Quarantined;
+            }
+            event.event_id = envelope.id;
+            event.event_type = envelope.event_type;
+            event.api_version = envelope.api_version.filter(|v| !v.contains('\0'));
+            event.created_at = envelope.created.unix();
+            event.mode = envelope.mode;
+        }
+        Err(error @ (EnvelopeError::EventBridge | EnvelopeError::EventGrid)) => return Err(error),
+        Err(error) => {
+            // A parser may quote what it choked on; PostgreSQL stores no NUL.
+            event.reason = reason(error.code(), error.to_string().replace('\0', "␀"));
+            event.state = EventState::Quarantined;
+            if let EnvelopeError::Thin { id, event_type } = error {
+                event.event_id = id;
+                event.event_type = event_type;
+                event.state = EventState::Ignored;
+            }
+        }
+    }
+    Ok(event)
+}
+
+/// Test data never meets live data, nor one account another's: what was sent to the wrong
+/// endpoint is kept, but nothing is read from it.
+fn misdirected(endpoint: &Endpoint, envelope: &Envelope) -> Option<EventReason> {
+    let (seen, expected) = (envelope.mode.name(), endpoint.mode.name());
+    if seen != expected {
+        let text = format!(
+            "a {seen} event came to a {expected} connection; give this endpoint a connection of \
+             its own"
+        );
+        return reason("other_mode", text);
+    }
+    match (&endpoint.account, &envelope.account) {
+        (Some(expected), Some(seen)) if expected != seen => {
+            let text = format!("the event is of account {seen}, this connection is {expected}");
+            reason("other_account", text)
+        }
+        _ => None,
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every caller wants the option")]
+fn reason(code: &str, text: String) -> Option<EventReason> {
+    let code = code.to_owned();
+    Some(EventReason { code, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::campaign::Mode;
+    use EventState::{Ignored, Quarantined, Received};
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            connection: "main".into(),
+            mode: Mode::Live,
+            account: Some("acct_1".into()),
+            secrets: Vec::new(),
+        }
+    }
+
+    fn admitted(body: &str) -> NewEvent {
+        admit(&endpoint(), body.into(), 0, 1_700_000_000_500_000).unwrap()
+    }
+
+    fn code(event: &NewEvent) -> &str {
+        event.reason.as_ref().map_or("", |reason| &reason.code)
+    }
+
+    #[test]
+    fn what_is_stored_of_each_kind_of_body() {
+        let snapshot = |rest: &str| {
+            format!(r#"{{"id":"evt_1","object":"event","type":"x.y","created":1,{rest}}}"#)
+        };
+        let thin = r#"{"id":"evt_2","object":"v2.core.event","type":"v1.a"}"#;
+        let hello = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let other = r#""livemode":true,"account":"acct_2""#;
+        let own = r#""livemode":true,"account":"acct_1""#;
+        for (body, id, state, reason) in [
+            (snapshot(r#""livemode":true"#), "evt_1", Received, ""),
+            (snapshot(own), "evt_1", Received, ""),
+            (
+                snapshot(r#""livemode":false"#),
+                "evt_1",
+                Quarantined,
+                "other_mode",
+            ),
+            (snapshot(other), "evt_1", Quarantined, "other_account"),
+            (thin.to_owned(), "evt_2", Ignored, "thin_event"),
+            ("hello".to_owned(), hello, Quarantined, "not_json"),
+        ] {
+            let event = admitted(&body);
+            assert_eq!(event.event_id.as_str(), id, "{body}");
+            assert_eq!((event.state, code(&event)), (state, reason), "{body}");
+            assert_eq!(event.body, body.as_bytes());
+        }
+        let unreadable = admitted("hello");
+        assert_eq!(unreadable.created_at, 1_700_000_000);
+        assert_eq!(unreadable.event_type, "unknown");
+    }
+
+    #[test]
+    fn foreign_envelopes_are_turned_away() {
+        let body = r#"{"version":"0","detail-type":"x","detail":{}}"#;
+        let error = admit(&endpoint(), body.into(), 0, 0).unwrap_err();
+        assert_eq!(error, EnvelopeError::EventBridge);
+    }
+}
