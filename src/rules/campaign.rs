@@ -4,7 +4,7 @@
 use toml::de::DeTable;
 
 use super::amount::missing;
-use super::problem::{Problem, Report, codes, place};
+use super::problem::{Problem, Report, codes};
 use super::reader::{self, Section};
 use super::{FILE_BYTES_MAX, canonical, reward, sections};
 use crate::domain::campaign::{Campaign, Mode, Threshold};
@@ -44,7 +44,9 @@ pub(super) fn read(file: &str, text: &str) -> Result<Placed, Vec<Problem>> {
     };
     let root = reader::root(&mut report, &document);
     let campaign = campaign(&mut report, &root);
-    let (line, column) = place(text, root.get("id").map_or(0, |item| item.at));
+    let (line, column) = report
+        .places()
+        .place(root.get("id").map_or(0, |item| item.at));
     match campaign {
         Some(mut campaign) if report.is_clean() => {
             campaign.revision = canonical::revision(&campaign);
@@ -65,7 +67,7 @@ fn syntax_problems(mut report: Report<'_>, text: &str) -> Vec<Problem> {
     let mut lines = std::collections::BTreeSet::new();
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
-        if lines.insert(place(text, at).0) {
+        if lines.insert(report.places().line(at)) {
             let message = format!("this is not TOML: {}", error.message());
             report.add(at, "", codes::TOML_SYNTAX, message);
         }

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::campaign::{self, Placed};
-use super::problem::{Problem, codes, place};
+use super::problem::{Places, Problem, codes};
 use super::{FILE_BYTES_MAX, RuleSet};
 use crate::domain::ids::CampaignId;
 
@@ -98,7 +98,7 @@ fn read_text(path: &Path, file: &str) -> Result<String, Vec<Problem>> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
-        let (line, column) = place(&text, valid);
+        let (line, column) = Places::new(&text).place(valid);
         let message = "found bytes that are not UTF-8; save the file as UTF-8".to_owned();
         vec![Problem {
             line,

@@ -15,6 +15,8 @@ mod load;
 mod problem;
 mod reader;
 mod reward;
+#[cfg(test)]
+mod roundtrip;
 mod sections;
 mod suggest;
 
