@@ -25,6 +25,7 @@ pub use canonical::{revision, to_toml};
 pub use coupon::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_coupons};
 pub use load::load;
 pub use problem::{PROBLEMS_MAX, Problem, codes};
+pub use reader::TABLES;
 
 /// Largest campaign file, in bytes.
 pub const FILE_BYTES_MAX: usize = 64 * 1024;

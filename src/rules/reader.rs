@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 const FOUND_CHARS_MAX: usize = 40;
 
 /// The keys of every table of a campaign file, by the table's dotted name.
-pub(super) const TABLES: &[(&str, &[&str])] = &[
+pub const TABLES: &[(&str, &[&str])] = &[
     (
         "",
         &[
