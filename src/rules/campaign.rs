@@ -5,8 +5,8 @@ use toml::de::DeTable;
 
 use super::amount::missing;
 use super::problem::{Problem, Report, codes};
-use super::reader::{self, Section};
-use super::{FILE_BYTES_MAX, canonical, reward, sections};
+use super::section::{self, Section};
+use super::{FILE_BYTES_MAX, canonical, conditions, reward};
 use crate::domain::campaign::{Campaign, Mode, Threshold};
 use crate::domain::ids::{AccountId, CampaignId, ID_BYTES_MAX, RevisionId};
 use crate::domain::time::Timestamp;
@@ -42,7 +42,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Placed, Vec<Problem>> {
     let Ok(document) = DeTable::parse(text) else {
         return Err(syntax_problems(report, text));
     };
-    let root = reader::root(&mut report, &document);
+    let root = section::root(&mut report, &document);
     let campaign = campaign(&mut report, &root);
     let (line, column) = report
         .places()
@@ -85,15 +85,15 @@ fn campaign(report: &mut Report<'_>, root: &Section<'_, '_>) -> Option<Campaign>
     let mode = root.get("mode").and_then(|i| i.choice(report, &modes));
     let (starts, ends) = period(report, root);
     let section = root.section(report, "match");
-    let matching = sections::matching(report, &section);
+    let matching = conditions::matching(report, &section);
     let before = report.len();
     let section = root.section(report, "qualify");
-    let qualify = sections::qualify(report, &section);
+    let qualify = conditions::qualify(report, &section);
     // Thresholds that could not be read are not held against what follows.
     let sound = report.len() == before;
     let spend: &[Threshold] = if sound { &qualify.spend } else { &[] };
     let section = root.section(report, "attribution");
-    let attribution = sections::attribution(report, &section);
+    let attribution = conditions::attribution(report, &section);
     let before = report.len();
     let rewards = root.section(report, "reward");
     let section = rewards.section(report, "promoter");

@@ -10,22 +10,26 @@ use crate::domain::ids::CampaignId;
 mod amount;
 mod campaign;
 mod canonical;
+mod conditions;
 mod coupon;
+mod each_payment;
+mod item;
+mod keys;
 mod load;
+mod percent;
 mod problem;
-mod reader;
 mod reward;
 #[cfg(test)]
 mod roundtrip;
-mod sections;
+mod section;
 mod suggest;
 
 pub use campaign::is_campaign_id;
 pub use canonical::{revision, to_toml};
 pub use coupon::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_coupons};
+pub use keys::TABLES;
 pub use load::load;
 pub use problem::{PROBLEMS_MAX, Problem, codes};
-pub use reader::TABLES;
 
 /// Largest campaign file, in bytes.
 pub const FILE_BYTES_MAX: usize = 64 * 1024;

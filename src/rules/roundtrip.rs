@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
-use super::amount::make_each_payment;
+use super::each_payment;
 use super::{parse, revision, to_toml};
 use crate::domain::campaign::{
     AmountBasis, Anchor, AttributionRules, Bound, Campaign, Duplicates, Limits, MatchKey,
@@ -102,7 +102,7 @@ fn qualify() -> impl Strategy<Value = QualifyRules> {
     (spend(), counting, rest).prop_map(
         |(spend, (within_days, from, payments, (bound, units, scale)), rest)| {
             let (before_tax, out_of_band, hold_days, products) = rest;
-            let each_payment = make_each_payment(bound, Decimal::new(units, scale)).unwrap();
+            let each_payment = each_payment::make(bound, Decimal::new(units, scale)).unwrap();
             let amount = if before_tax {
                 AmountBasis::BeforeTax
             } else {
