@@ -122,8 +122,16 @@ impl Found {
             .file_name()
             .is_some_and(|name| name.to_string_lossy().ends_with(".cases.toml"));
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if !is_cases && self.files.len() < FILES_MAX && self.seen.insert(real) {
+        if is_cases || !self.seen.insert(real) {
+            return;
+        }
+        if self.files.len() < FILES_MAX {
             self.files.push(path.to_owned());
+        } else if self.files.len() + 1 == self.seen.len() {
+            let message = format!("found more than {FILES_MAX} files; accepted are at most that");
+            let file = path.display().to_string();
+            self.problems
+                .push(whole_file(&file, codes::TOO_LARGE, message));
         }
     }
 
