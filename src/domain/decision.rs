@@ -22,6 +22,14 @@ pub enum CaseKind {
 }
 
 impl CaseKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [
+        Self::DuplicateCustomers,
+        Self::LinkAgainstCoupon,
+        Self::TwoCoupons,
+        Self::SelfReferral,
+    ];
+
     /// The verdict's reason for a case of this kind.
     pub const fn reason(self) -> ReasonCode {
         match self {

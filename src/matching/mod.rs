@@ -58,6 +58,13 @@ impl Promoters {
         self.by_coupon.get(coupon)
     }
 
+    /// Adds whose further coupons are, for promoters that are not in play themselves.
+    pub fn know_coupons(&mut self, coupons: impl IntoIterator<Item = (CouponId, PromoterId)>) {
+        for (coupon, promoter) in coupons {
+            self.by_coupon.entry(coupon).or_insert(promoter);
+        }
+    }
+
     /// Every coupon that belongs to somebody, in no order.
     pub fn coupons(&self) -> impl Iterator<Item = &CouponId> {
         self.by_coupon.keys()

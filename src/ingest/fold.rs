@@ -1,0 +1,289 @@
+//! Facts merged into what is stored: new object states, regrouped payments, the keys by which
+//! customers are found, and who has to be judged again. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::domain::email::CanonicalEmail;
+use crate::domain::fact::{Fact, ObjectKey, ObjectKind, ObjectState};
+use crate::domain::ids::CustomerId;
+use crate::payments::group::Joined;
+use crate::payments::{GroupId, PaymentRecord, read_group};
+use crate::store::customer_keys::{CustomerKeys, KeyKind};
+use crate::store::objects::StoredObject;
+
+/// Longest value by which a customer can be found, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Objects that are new or changed, or moved to another group.
+    pub objects: Vec<StoredObject>,
+    /// Payment records by group; the owner is found in the record.
+    pub payments: BTreeMap<String, PaymentRecord>,
+    /// Groups that were joined into others.
+    pub gone_groups: Vec<String>,
+    /// Keys to add.
+    pub keys: CustomerKeys,
+    /// Customers to judge again.
+    pub customers: BTreeSet<CustomerId>,
+    /// Discounts and promotion codes whose customers are to be judged again.
+    pub coupon_sources: BTreeSet<ObjectKey>,
+}
+
+/// The objects that have to be loaded for some facts: those they are about, and those that
+/// they point to.
+pub fn keys_of(facts: &[Fact]) -> Vec<ObjectKey> {
+    let mut keys = BTreeSet::new();
+    for fact in facts {
+        keys.insert(fact.object.clone());
+        keys.extend(fact.state.links());
+    }
+    keys.into_iter().collect()
+}
+
+/// The book of one batch: what was stored, what is new, and who belongs together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    stored: HashMap<ObjectKey, StoredObject>,
+    states: BTreeMap<ObjectKey, ObjectState>,
+    changed: BTreeSet<ObjectKey>,
+}
+
+impl Batch {
+    /// Starts from what is stored of the objects concerned, their whole groups included.
+    pub fn new(stored: Vec<StoredObject>) -> Self {
+        let mut batch = Self::default();
+        for object in stored {
+            batch
+                .states
+                .insert(object.key.clone(), object.state.clone());
+            batch.stored.insert(object.key.clone(), object);
+        }
+        batch
+    }
+
+    /// Merges the facts and works out what changes.
+    pub fn fold(mut self, facts: Vec<Fact>) -> Changes {
+        for fact in facts {
+            self.take(fact);
+        }
+        let unchanged = |key: &ObjectKey| {
+            let stored = self.stored.get(key).map(|object| &object.state);
+            stored.is_some() && stored == self.states.get(key)
+        };
+        let same: Vec<ObjectKey> = self
+            .changed
+            .iter()
+            .filter(|key| unchanged(key))
+            .cloned()
+            .collect();
+        for key in same {
+            self.changed.remove(&key);
+        }
+        let mut changes = Changes::default();
+        self.regroup(&mut changes);
+        self.people(&mut changes);
+        changes
+    }
+
+    fn take(&mut self, fact: Fact) {
+        for link in fact.state.links() {
+            // Something points to it: it takes part in its group before it is seen itself.
+            if !self.states.contains_key(&link) {
+                self.states
+                    .insert(link.clone(), ObjectState::empty(link.kind));
+                self.changed.insert(link);
+            }
+        }
+        self.changed.insert(fact.object.clone());
+        match self.states.get_mut(&fact.object) {
+            Some(state) => state.merge(fact.state),
+            None => {
+                self.states.insert(fact.object, fact.state);
+            }
+        }
+    }
+
+    /// Joins what the links join, and reads each group that changed as a payment.
+    fn regroup(&self, changes: &mut Changes) {
+        let mut moved = HashSet::new();
+        for members in self.groups() {
+            let Some(group) = GroupId::of(members.iter().copied()) else {
+                continue;
+            };
+            let old: BTreeSet<&str> = members
+                .iter()
+                .filter_map(|key| self.stored.get(*key)?.group.as_deref())
+                .collect();
+            let same = old.len() == 1 && old.contains(group.as_str());
+            let touched = members.iter().any(|key| self.changed.contains(*key));
+            if same && !touched {
+                continue;
+            }
+            let read = members.iter().map(|key| (*key, self.states.get(*key)));
+            changes
+                .payments
+                .insert(group.as_str().to_owned(), read_group(read));
+            let gone = old.into_iter().filter(|old| *old != group.as_str());
+            changes.gone_groups.extend(gone.map(str::to_owned));
+            for key in members {
+                let there = self
+                    .stored
+                    .get(key)
+                    .and_then(|object| object.group.as_deref());
+                if there != Some(group.as_str()) || self.changed.contains(key) {
+                    moved.insert(key.clone());
+                    changes
+                        .objects
+                        .push(self.row(key, Some(group.as_str().to_owned())));
+                }
+            }
+        }
+        let alone = self
+            .changed
+            .iter()
+            .filter(|key| !key.kind.is_part_of_a_payment());
+        changes.objects.extend(alone.map(|key| self.row(key, None)));
+    }
+
+    fn row(&self, key: &ObjectKey, group: Option<String>) -> StoredObject {
+        let state = self.states.get(key).cloned();
+        let state = state.unwrap_or_else(|| ObjectState::empty(key.kind));
+        StoredObject {
+            key: key.clone(),
+            group,
+            customer: state.customer().cloned(),
+            state,
+        }
+    }
+
+    fn groups(&self) -> Vec<Vec<&ObjectKey>> {
+        let parts: Vec<(&ObjectKey, Vec<ObjectKey>)> = self
+            .states
+            .iter()
+            .filter(|(key, _)| key.kind.is_part_of_a_payment())
+            .map(|(key, state)| (key, state.links()))
+            .collect();
+        let mut joined = Joined::default();
+        let mut by_old_group: HashMap<&str, usize> = HashMap::new();
+        for (key, links) in &parts {
+            let here = joined.node(*key);
+            for link in links {
+                let there = joined.node(link);
+                joined.join(here, there);
+            }
+            if let Some(group) = self
+                .stored
+                .get(*key)
+                .and_then(|object| object.group.as_deref())
+            {
+                let there = *by_old_group.entry(group).or_insert(here);
+                joined.join(here, there);
+            }
+        }
+        let mut members: BTreeMap<usize, Vec<&ObjectKey>> = BTreeMap::new();
+        for (key, _) in &parts {
+            let node = joined.node(*key);
+            members.entry(joined.root(node)).or_default().push(key);
+        }
+        members.into_values().collect()
+    }
+
+    /// Who is touched, and by which values they can be found from now on.
+    fn people(&self, changes: &mut Changes) {
+        for (group, record) in &changes.payments {
+            let _ = group;
+            let Some(owner) = record.owner() else {
+                continue;
+            };
+            let keys = changes.keys.entry(owner.clone()).or_default();
+            keys.extend(
+                record
+                    .coupons
+                    .iter()
+                    .map(|c| (KeyKind::Coupon, c.as_str().to_owned())),
+            );
+            let codes = record.promotion_codes.iter();
+            keys.extend(codes.map(|code| (KeyKind::PromotionCode, code.clone())));
+            let discounts = record.discounts.iter();
+            keys.extend(discounts.map(|id| (KeyKind::Discount, id.clone())));
+            for email in &record.guest_emails {
+                keys.insert((KeyKind::Email, email.as_str().to_owned()));
+                keys.insert((KeyKind::FoldedEmail, email.folded()));
+            }
+            changes.customers.insert(owner);
+        }
+        for key in &self.changed {
+            match self.states.get(key) {
+                Some(ObjectState::Customer(state)) => {
+                    let id = CustomerId::from(key.id.as_str());
+                    let keys = changes.keys.entry(id.clone()).or_default();
+                    for email in state.emails().filter_map(CanonicalEmail::parse) {
+                        keys.insert((KeyKind::Email, email.as_str().to_owned()));
+                        keys.insert((KeyKind::FoldedEmail, email.folded()));
+                    }
+                    for (name, seen) in &state.metadata {
+                        let values = seen.values().map(str::to_owned);
+                        keys.extend(values.map(|v| (KeyKind::Metadata(name.clone()), v)));
+                    }
+                    let references = state.client_references.iter().cloned();
+                    keys.extend(references.map(|value| (KeyKind::Reference, value)));
+                    changes.customers.insert(id);
+                }
+                Some(ObjectState::Subscription(state)) => {
+                    if let Some(owner) = &state.customer {
+                        let keys = changes.keys.entry(owner.clone()).or_default();
+                        let coupons = state.coupons.iter().map(|c| c.as_str().to_owned());
+                        keys.extend(coupons.map(|c| (KeyKind::Coupon, c)));
+                        let codes = state.promotion_codes.iter().cloned();
+                        keys.extend(codes.map(|code| (KeyKind::PromotionCode, code)));
+                        let discounts = state.discounts.iter().cloned();
+                        keys.extend(discounts.map(|id| (KeyKind::Discount, id)));
+                        changes.customers.insert(owner.clone());
+                    }
+                }
+                Some(ObjectState::Discount(state)) => {
+                    if let Some(owner) = &state.customer {
+                        let keys = changes.keys.entry(owner.clone()).or_default();
+                        keys.insert((KeyKind::Discount, key.id.clone()));
+                        let coupons = state.coupon.iter().map(|c| c.as_str().to_owned());
+                        keys.extend(coupons.map(|c| (KeyKind::Coupon, c)));
+                        let codes = state.promotion_code.iter().cloned();
+                        keys.extend(codes.map(|code| (KeyKind::PromotionCode, code)));
+                        changes.customers.insert(owner.clone());
+                    }
+                    changes.coupon_sources.insert(key.clone());
+                }
+                Some(ObjectState::PromotionCode(_)) => {
+                    changes.coupon_sources.insert(key.clone());
+                }
+                _ => {}
+            }
+        }
+        for keys in changes.keys.values_mut() {
+            keys.retain(|(_, value)| !value.is_empty() && value.len() <= KEY_BYTES_MAX);
+        }
+        changes.keys.retain(|_, keys| !keys.is_empty());
+    }
+}
+
+/// The key under which the customers of a discount or promotion code are found.
+pub const fn source_kind(kind: ObjectKind) -> Option<KeyKind> {
+    match kind {
+        ObjectKind::Discount => Some(KeyKind::Discount),
+        ObjectKind::PromotionCode => Some(KeyKind::PromotionCode),
+        _ => None,
+    }
+}
+
+/// The coupon that a discount or promotion code leads to, so that its customers can be found
+/// by the coupon as well.
+pub fn coupon_of(state: &ObjectState) -> Option<String> {
+    let coupon = match state {
+        ObjectState::Discount(state) => state.coupon.as_ref(),
+        ObjectState::PromotionCode(state) => state.coupon.as_ref(),
+        _ => None,
+    };
+    coupon.map(|coupon| coupon.as_str().to_owned())
+}
