@@ -130,6 +130,14 @@ impl RewardTo {
             Self::Invited => "invited",
         }
     }
+
+    /// In a sentence: `the promoter`, `the invited person`.
+    pub const fn person(self) -> &'static str {
+        match self {
+            Self::Promoter => "promoter",
+            Self::Invited => "invited person",
+        }
+    }
 }
 
 /// What a settlement would owe.

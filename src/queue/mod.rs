@@ -8,3 +8,43 @@ pub mod judging;
 pub mod neighbourhood;
 pub mod transition;
 pub mod worker;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::ids::{CampaignId, ReferralId};
+use crate::domain::time::Timestamp;
+use crate::matching::NearMiss;
+use crate::store::near_misses::NearMiss as StoredNearMiss;
+
+/// A near miss as a row; the same near miss always gets the same id, so it is kept once.
+fn near_miss_row(campaign: &CampaignId, near: &NearMiss, now: Timestamp) -> StoredNearMiss {
+    let kind = match near.kind {
+        crate::matching::near::NearMissKind::SimilarEmail => "similar_email",
+        crate::matching::near::NearMissKind::SameUid => "same_uid",
+        crate::matching::near::NearMissKind::SimilarCoupon => "similar_coupon",
+        crate::matching::near::NearMissKind::JustOutsideWindow => "just_outside_window",
+    };
+    let referral = near.referral.as_ref().map(ReferralId::as_str);
+    let mut hash = Sha256::new();
+    let parts = [
+        kind,
+        campaign.as_str(),
+        referral.unwrap_or(""),
+        near.customer.as_str(),
+        &near.detail,
+    ];
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let digest = hex::encode(hash.finalize());
+    StoredNearMiss {
+        near_miss_id: format!("near_{}", digest.get(..20).unwrap_or(&digest)),
+        kind: kind.to_owned(),
+        campaign_id: Some(campaign.as_str().to_owned()),
+        referral_id: referral.map(str::to_owned),
+        customer_id: Some(near.customer.as_str().to_owned()),
+        detail: near.detail.clone(),
+        found_at: now.unix(),
+    }
+}

@@ -1,167 +1,163 @@
 //! What a new verdict does to a qualification. Pure: a table, and nothing but.
 
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::domain::ids::{CustomerId, PromoterId, QualificationId, ReferralId, RevisionId};
+use crate::domain::ids::{CampaignId, QualificationId, ReferralId};
+use crate::domain::reason::ReasonCode;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Reward, Verdict, VerdictState};
+use crate::domain::verdict::{Reason, Reward, Verdict, VerdictState};
 use crate::evaluate::supported;
-
-/// Where a qualification stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QualificationState {
-    /// Waits for its batch.
-    Queued,
-    /// The verdict changed before settlement.
-    Withdrawn,
-    /// In the ledger.
-    Settled,
-    /// In the ledger, and countered in full.
-    Reversed,
-}
-
-impl QualificationState {
-    /// The stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Withdrawn => "withdrawn",
-            Self::Settled => "settled",
-            Self::Reversed => "reversed",
-        }
-    }
-
-    /// The state of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        let all = [Self::Queued, Self::Withdrawn, Self::Settled, Self::Reversed];
-        all.into_iter().find(|state| state.name() == name)
-    }
-}
-
-/// A qualification as far as a transition looks at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// Which one.
-    pub id: QualificationId,
-    /// Where it stands.
-    pub state: QualificationState,
-    /// What it was or would be settled with.
-    pub terms: Terms,
-    /// What has been given so far, less what was taken back.
-    pub given: Vec<Reward>,
-    /// Whether the next batch has to look at it.
-    pub adjust_due: bool,
-}
-
-/// What a qualified verdict asks to be settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
-    /// The person, by the smallest customer id.
-    pub person: CustomerId,
-    /// Who referred.
-    pub promoter: PromoterId,
-    /// The revision that judged.
-    pub revision: RevisionId,
-    /// When the completing payment happened.
-    pub qualified_at: Timestamp,
-    /// The earliest settlement.
-    pub settle_after: Timestamp,
-    /// What is owed.
-    pub rewards: Vec<Reward>,
-}
-
-impl Terms {
-    /// The terms of a verdict; `None` unless it is qualified.
-    pub fn of(verdict: &Verdict) -> Option<Self> {
-        if verdict.state != VerdictState::Qualified {
-            return None;
-        }
-        Some(Self {
-            person: verdict
-                .customers
-                .iter()
-                .map(|customer| &customer.id)
-                .min()?
-                .clone(),
-            promoter: verdict.promoter.clone()?,
-            revision: verdict.revision.clone(),
-            qualified_at: verdict.qualified_at?,
-            settle_after: verdict.settle_after?,
-            rewards: verdict.rewards.clone(),
-        })
-    }
-}
+use crate::store::qualifications::{Qualification, QualificationState};
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Nothing changes.
     None,
-    /// Queue it anew.
-    Queue(Terms),
-    /// It stays queued under other terms.
-    Update(QualificationId, Terms),
-    /// It is queued no longer, for this reason code.
-    Withdraw(QualificationId, String),
-    /// Settled money and verdict differ, or agree again: tell the next batch, or not.
-    Adjust(QualificationId, bool),
+    /// Queue this one.
+    Queue(Box<Qualification>),
+    /// This one changes: other terms, withdrawn, or to be looked at by the next batch.
+    Change(Box<Qualification>),
+    /// The first is withdrawn and the second queued: the person behind it is another.
+    Replace(Box<Qualification>, Box<Qualification>),
 }
 
-/// The table. `current` is the referral's latest qualification; `verdict` is judged by the
-/// revision that settled it, if it is settled.
-pub fn transition(current: Option<&Standing>, verdict: &Verdict) -> Action {
+/// The table. `current` is the referral's latest qualification and `earlier` how many there
+/// were in all; `verdict` is judged by the revision that settled it, if it is settled.
+pub fn transition(
+    current: Option<&Qualification>,
+    earlier: usize,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Action {
     use QualificationState::{Queued, Reversed, Settled, Withdrawn};
-    let terms = Terms::of(verdict);
-    let Some(current) = current else {
-        return terms.map_or(Action::None, Action::Queue);
+    let wanted = qualification(verdict, earlier, now);
+    let queue = |wanted: Option<Qualification>| {
+        wanted.map_or(Action::None, |wanted| Action::Queue(Box::new(wanted)))
     };
-    match (current.state, terms) {
-        (Queued, Some(terms)) if terms == current.terms => Action::None,
-        (Queued, Some(terms)) => Action::Update(current.id.clone(), terms),
-        (Queued, None) => {
-            let code = verdict.code().map_or("changed", |code| code.code());
-            Action::Withdraw(current.id.clone(), code.to_owned())
+    let Some(current) = current else {
+        return queue(wanted);
+    };
+    match (current.state, wanted) {
+        (Queued, Some(wanted)) if wanted.person != current.person => {
+            let gone = withdrawn(current, "person_changed", now);
+            Action::Replace(Box::new(gone), Box::new(wanted))
         }
-        (Withdrawn, Some(terms)) => Action::Queue(terms),
-        (Withdrawn, None) => Action::None,
+        (Queued, Some(wanted)) => {
+            let updated = Qualification {
+                promoter: wanted.promoter,
+                revision: wanted.revision,
+                qualified_at: wanted.qualified_at,
+                settle_after: wanted.settle_after,
+                rewards: wanted.rewards,
+                ..current.clone()
+            };
+            changed(current, updated, now)
+        }
+        (Queued, None) => {
+            let code = verdict.code().map_or("changed", ReasonCode::code);
+            Action::Change(Box::new(withdrawn(current, code, now)))
+        }
+        (Withdrawn, wanted) => queue(wanted),
         (Settled | Reversed, _) => {
-            let due = supported(&current.terms.rewards, verdict) != current.given;
-            if due == current.adjust_due {
-                Action::None
-            } else {
-                Action::Adjust(current.id.clone(), due)
-            }
+            let adjust_due = supported(&current.rewards, verdict) != current.given;
+            changed(
+                current,
+                Qualification {
+                    adjust_due,
+                    ..current.clone()
+                },
+                now,
+            )
         }
     }
 }
 
-/// What a batch does to a settled qualification: reward by reward, the new amount less what
-/// is given. Negative takes back, positive reinstates; empty when they agree.
-pub fn adjustment(base: &[Reward], given: &[Reward], verdict: &Verdict) -> Vec<Reward> {
-    let now = |reward: &Reward| {
+/// A qualified verdict as a qualification to queue; `None` while it is not qualified.
+fn qualification(verdict: &Verdict, earlier: usize, now: Timestamp) -> Option<Qualification> {
+    if verdict.state != VerdictState::Qualified {
+        return None;
+    }
+    let person = verdict
+        .customers
+        .iter()
+        .map(|customer| &customer.id)
+        .min()?;
+    Some(Qualification {
+        id: id(&verdict.campaign, &verdict.referral, earlier),
+        campaign: verdict.campaign.clone(),
+        referral: verdict.referral.clone(),
+        person: person.as_str().to_owned(),
+        promoter: verdict.promoter.clone()?,
+        revision: verdict.revision.clone(),
+        state: QualificationState::Queued,
+        reason: ReasonCode::ThresholdMet.code().to_owned(),
+        qualified_at: verdict.qualified_at?,
+        settle_after: verdict.settle_after?,
+        rewards: verdict.rewards.clone(),
+        given: Vec::new(),
+        adjust_due: false,
+        sequence: 0,
+        created_at: now,
+        changed_at: now,
+    })
+}
+
+/// The id of a referral's n-th qualification: whoever makes it, it is the same.
+fn id(campaign: &CampaignId, referral: &ReferralId, earlier: usize) -> QualificationId {
+    let mut hash = Sha256::new();
+    for part in [campaign.as_str(), referral.as_str(), &earlier.to_string()] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let digest = hex::encode(hash.finalize());
+    QualificationId::new(format!("qual_{}", digest.get(..24).unwrap_or(&digest)))
+}
+
+fn withdrawn(current: &Qualification, code: &str, now: Timestamp) -> Qualification {
+    Qualification {
+        state: QualificationState::Withdrawn,
+        reason: code.to_owned(),
+        changed_at: now,
+        ..current.clone()
+    }
+}
+
+fn changed(current: &Qualification, wanted: Qualification, now: Timestamp) -> Action {
+    if wanted == *current {
+        return Action::None;
+    }
+    Action::Change(Box::new(Qualification {
+        changed_at: now,
+        ..wanted
+    }))
+}
+
+/// What a batch does to a settled qualification: reward by reward, what the verdict supports
+/// less what is given. Negative takes back, positive reinstates; empty when they agree.
+pub fn adjustment(qualification: &Qualification, verdict: &Verdict) -> Vec<Reward> {
+    let given = |reward: &Reward| {
         let same = |g: &&Reward| g.to == reward.to && g.currency == reward.currency;
-        given.iter().find(same).map_or(0, |g| g.amount_minor)
+        qualification
+            .given
+            .iter()
+            .find(same)
+            .map_or(0, |g| g.amount_minor)
     };
-    let target = supported(base, verdict);
+    let target = supported(&qualification.rewards, verdict);
     let changes = target.into_iter().map(|reward| Reward {
-        amount_minor: reward.amount_minor - now(&reward),
+        amount_minor: reward.amount_minor - given(&reward),
         ..reward
     });
     changes.filter(|change| change.amount_minor != 0).collect()
 }
 
-/// A verdict for a referral that no longer exists: its customer is somebody else's now.
-pub fn vanished(previous: &Verdict, referral: &ReferralId) -> Verdict {
-    use crate::domain::reason::ReasonCode::ClaimedByOtherReferral;
+/// The verdict on a coupon referral that is no more: its customer is somebody else's now.
+pub fn vanished(previous: &Verdict) -> Verdict {
     let detail = "the customer is attributed to another referral of the campaign";
     Verdict {
-        referral: referral.clone(),
         state: VerdictState::Rejected,
-        reasons: vec![crate::domain::verdict::Reason::new(
-            ClaimedByOtherReferral,
-            detail,
-        )],
+        reasons: vec![Reason::new(ReasonCode::ClaimedByOtherReferral, detail)],
         qualified_at: None,
         settle_after: None,
         rewards: Vec::new(),
@@ -169,4 +165,29 @@ pub fn vanished(previous: &Verdict, referral: &ReferralId) -> Verdict {
         case: None,
         ..previous.clone()
     }
+}
+
+/// A verdict as people see it: once settled, that is the first thing it says.
+pub fn as_shown(verdict: &Verdict, latest: Option<&Qualification>) -> Verdict {
+    let mut shown = verdict.clone();
+    let settled = latest.filter(|q| q.state == QualificationState::Settled);
+    if let Some(qualification) = settled.filter(|_| verdict.state == VerdictState::Qualified) {
+        let given: Vec<String> = qualification
+            .given
+            .iter()
+            .map(|reward| {
+                let money = crate::domain::money::Money::new(reward.amount_minor, reward.currency);
+                format!("{money} to the {}", reward.to.person())
+            })
+            .collect();
+        let detail = if given.is_empty() {
+            "settled; nothing was owed".to_owned()
+        } else {
+            format!("settled: {}", given.join(", "))
+        };
+        shown
+            .reasons
+            .insert(0, Reason::new(ReasonCode::Settled, detail));
+    }
+    shown
 }

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::json::{from_json, instant, name, stored_names, to_json};
+use super::json::{instant, name, stored_names};
 use super::statement::Statement;
 use crate::domain::decision::CaseKind;
 use crate::domain::ids::{CampaignId, CaseId, ConnectionId, ReferralId};
@@ -55,11 +55,23 @@ struct Row {
     changed_at: i64,
 }
 
+/// A kind is stored as the code of the reason that it gives.
+fn kind_of(code: &str) -> Option<CaseKind> {
+    [
+        CaseKind::DuplicateCustomers,
+        CaseKind::LinkAgainstCoupon,
+        CaseKind::TwoCoupons,
+        CaseKind::SelfReferral,
+    ]
+    .into_iter()
+    .find(|kind| kind.reason().code() == code)
+}
+
 fn read(rows: Vec<Row>) -> Result<Vec<StoredCase>, StoreError> {
     let read = |row: Row| {
         Ok(StoredCase {
             id: row.case_id.into(),
-            kind: from_json(TABLE, &row.kind)?,
+            kind: name(TABLE, &row.kind, kind_of)?,
             campaign: row.campaign_id.into(),
             referral: row.referral_id.into(),
             state: name(TABLE, &row.state, CaseState::parse)?,
@@ -79,10 +91,6 @@ pub async fn upsert_cases(
 ) -> Result<(), StoreError> {
     let mut sorted: Vec<&StoredCase> = cases.iter().collect();
     sorted.sort_by(|a, b| a.id.cmp(&b.id));
-    let kinds = sorted
-        .iter()
-        .map(|case| to_json(TABLE, &case.kind))
-        .collect::<Result<Vec<_>, _>>()?;
     Statement::new(
         "INSERT INTO cases (connection_id, case_id, kind, campaign_id, referral_id, state,
                             opened_at, changed_at)
@@ -91,11 +99,11 @@ pub async fn upsert_cases(
          SET state = excluded.state, changed_at = excluded.changed_at
          WHERE cases.state <> excluded.state",
     )
-    .rows(sorted.into_iter().zip(kinds).map(|(case, kind)| {
+    .rows(sorted.into_iter().map(|case| {
         [
             connection.into(),
             (&case.id).into(),
-            kind.into(),
+            case.kind.reason().code().into(),
             (&case.campaign).into(),
             (&case.referral).into(),
             case.state.name().into(),
