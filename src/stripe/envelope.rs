@@ -68,7 +68,7 @@ pub enum EnvelopeError {
         /// Its type, `v1.invoice.paid`, `v2.core.event_destination.ping`, …
         event_type: String,
     },
-    /// Wrapped by Amazon EventBridge.
+    /// Wrapped by Amazon's event bus.
     #[error(
         "the body is an Amazon EventBridge envelope; send Stripe's webhooks to this endpoint directly, without EventBridge"
     )]

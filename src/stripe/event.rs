@@ -54,11 +54,11 @@ pub fn read_event(body: &[u8]) -> Result<Event, EnvelopeError> {
     let id = tag.as_ref().and_then(|tag| tag.id.text());
     let id = id.filter(|id| is_usable_id(id)).map(str::to_owned);
     let envelope = wire.into_envelope(id)?;
-    let reading = read_object(&envelope, object, tag.unwrap_or_default());
+    let reading = read_object(&envelope, object, &tag.unwrap_or_default());
     Ok(Event { envelope, reading })
 }
 
-fn read_object(envelope: &Envelope, object: Option<&RawValue>, tag: Tag<'_>) -> Reading {
+fn read_object(envelope: &Envelope, object: Option<&RawValue>, tag: &Tag<'_>) -> Reading {
     let Some(expected) = ObjectType::of_event(&envelope.event_type) else {
         let reason = IgnoreReason::TypeNotUsed;
         return Reading::Ignored { reason };
