@@ -1,13 +1,19 @@
 //! Every fixture of Stripe's shapes, and the facts it gives. Not a test of single rules:
 //! those sit beside the code. A changed snapshot is a changed meaning.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where something is not as expected"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use qualify::stripe::{Event, Reading, read_envelope, read_event};
 
 /// The event types that Stripe's webhook endpoint is asked to send.
-const SUBSCRIBED: [&str; 39] = [
+const SUBSCRIBED: [&str; 38] = [
     "customer.created",
     "customer.updated",
     "customer.deleted",
@@ -46,7 +52,6 @@ const SUBSCRIBED: [&str; 39] = [
     "coupon.deleted",
     "promotion_code.created",
     "promotion_code.updated",
-    "invoice.payment_failed",
 ];
 
 /// Every fixture as (`<api version>/<name>`, body), in order of name.
