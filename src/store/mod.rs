@@ -8,7 +8,7 @@
 mod db;
 pub mod dialect;
 mod error;
-pub mod json;
+mod json;
 mod postgres;
 mod retry;
 mod sqlite;
