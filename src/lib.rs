@@ -1,4 +1,5 @@
 //! map, written below
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -9,3 +10,4 @@ pub mod rules;
 pub mod store;
 pub mod stripe;
 pub mod telemetry;
+pub mod workers;
