@@ -28,6 +28,11 @@ impl Reader<'_> {
             return Ok(None);
         };
         readable(&wire.metadata, &path.field("metadata"))?;
+        if flag(&wire.deleted, &path.field("deleted"))? == Some(true) {
+            // A deleted draft in its short form: it never asked for anything.
+            self.push(id.as_str(), ObjectState::Invoice(Box::default()));
+            return Ok(Some(id));
+        }
         let status = invoice_status(wire, path)?;
         let created =
             time(&wire.created, &path.field("created"))?.or(time(&wire.date, &path.field("date"))?);
@@ -231,12 +236,11 @@ fn invoice_status(wire: &Invoice<'_>, path: &Path<'_>) -> Outcome<InvoiceStatus>
         Some("void") => InvoiceStatus::Void,
         Some("uncollectible") => InvoiceStatus::Uncollectible,
         Some("open") => InvoiceStatus::Open,
-        Some(_) => InvoiceStatus::Draft,
         None if paid => InvoiceStatus::Paid,
         None if forgiven => InvoiceStatus::Uncollectible,
         None if closed => InvoiceStatus::Void,
         None if attempted => InvoiceStatus::Open,
-        None => InvoiceStatus::Draft,
+        _ => InvoiceStatus::Draft,
     })
 }
 

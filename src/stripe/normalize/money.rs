@@ -25,6 +25,9 @@ impl Reader<'_> {
         let captured = flag(&wire.captured, &path.field("captured"))?;
         let captured = captured.unwrap_or(status == ChargeStatus::Succeeded);
         let refunded = amount(&wire.amount_refunded, &path.field("amount_refunded"))?;
+        let refunded = refunded.unwrap_or(0);
+        let taken = amount(&wire.amount_captured, &path.field("amount_captured"))?;
+        let taken = taken.map(|taken| before_release(asked.unwrap_or(0), taken, refunded));
         let billing = match wire.billing_details.0.as_deref() {
             Some(details) => {
                 let details_path = path.field("billing_details");
@@ -38,8 +41,8 @@ impl Reader<'_> {
             status,
             captured,
             amount: asked.unwrap_or(0),
-            amount_captured: amount(&wire.amount_captured, &path.field("amount_captured"))?,
-            amount_refunded: refunded.unwrap_or(0),
+            amount_captured: taken,
+            amount_refunded: refunded,
             currency: currency_for(&wire.currency, &path.field("currency"), asked)?,
             created,
             customer: customer.clone(),
@@ -147,6 +150,22 @@ impl Reader<'_> {
         // Merchants put their own references here too; those are not ours to judge.
         Ok(reference
             .filter(|text| text.starts_with("in_") && crate::stripe::envelope::is_usable_id(text)))
+    }
+}
+
+/// What was taken, in the terms in which refunds are told.
+///
+/// Capturing a part gives the rest back as a refund: it is contained in `amount_refunded`
+/// and may come as a refund object too, while `amount_captured` is without it. Taking the
+/// whole amount as taken keeps the two from subtracting the rest twice. Source: Stripe,
+/// "Place a hold on a payment method"; seen in charges with `amount_refunded` equal to
+/// `amount - amount_captured` right after the capture.
+fn before_release(asked: i64, taken: i64, refunded: i64) -> i64 {
+    let rest = asked.saturating_sub(taken);
+    if taken > 0 && rest > 0 && refunded >= rest {
+        asked
+    } else {
+        taken
     }
 }
 

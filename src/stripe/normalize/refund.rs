@@ -57,7 +57,10 @@ impl Reader<'_> {
 
     /// A dispute object. That funds moved is said by the event's type alone.
     pub fn dispute(&mut self, wire: &Dispute<'_>, path: &Path<'_>) -> Outcome<Option<String>> {
-        let Some(id) = id(&wire.id, &path.field("id"))? else {
+        let charge = self.refer(&wire.charge, &path.field("charge"), Self::charge)?;
+        // In the oldest API a dispute had no id: there was one for a charge.
+        let named = id(&wire.id, &path.field("id"))?;
+        let Some(id) = named.or_else(|| Some(format!("legacy:{}", charge.as_deref()?))) else {
             return Ok(None);
         };
         readable(&wire.metadata, &path.field("metadata"))?;
@@ -76,7 +79,7 @@ impl Reader<'_> {
             amount: disputed.unwrap_or(0),
             currency: currency_for(&wire.currency, &path.field("currency"), disputed)?,
             created: time(&wire.created, &path.field("created"))?,
-            charge: self.refer(&wire.charge, &path.field("charge"), Self::charge)?,
+            charge,
             payment_intent: self.refer(&wire.payment_intent, &intent_path, Self::intent)?,
             withdrawn,
             reinstated,
