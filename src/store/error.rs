@@ -1,8 +1,6 @@
 //! What can go wrong at the database, and which of it is worth another try.
 //! "Not there" is no error: reads answer `Option` or an empty list.
 
-use std::borrow::Cow;
-
 /// An error of the database room. Messages may name tables and constraints; they are for
 /// logs and operators, never for an answer over HTTP.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +68,7 @@ impl From<sqlx::Error> for StoreError {
             ErrorKind::ForeignKeyViolation
             | ErrorKind::NotNullViolation
             | ErrorKind::CheckViolation => Self::Refused(words),
-            _ if is_refused_by_trigger(cause.code()) => Self::Refused(words),
+            _ if is_refused_by_trigger(cause.code().as_deref()) => Self::Refused(words),
             _ => Self::Database(error),
         }
     }
@@ -91,7 +89,10 @@ impl StoreError {
         let Self::Database(error) = self else {
             return false;
         };
-        let Some(code) = error.as_database_error().and_then(|cause| cause.code()) else {
+        let Some(code) = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+        else {
             return false;
         };
         matches!(code.as_ref(), "40001" | "40P01") || sqlite_code(&code) == Some(5)
@@ -105,8 +106,8 @@ impl StoreError {
 }
 
 /// SQLite's `RAISE(ABORT)` is `SQLITE_CONSTRAINT_TRIGGER`; PL/pgSQL's `RAISE` is `P0001`.
-fn is_refused_by_trigger(code: Option<Cow<'_, str>>) -> bool {
-    matches!(code.as_deref(), Some("1811" | "P0001"))
+fn is_refused_by_trigger(code: Option<&str>) -> bool {
+    matches!(code, Some("1811" | "P0001"))
 }
 
 /// The primary result code of SQLite; codes of PostgreSQL have five characters and are no match.

@@ -9,7 +9,6 @@ use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::retry::retry;
 use super::statement::Statement;
-use super::value::Value;
 use crate::domain::campaign::Mode;
 use crate::domain::ids::{ConnectionId, EventId};
 
@@ -452,9 +451,10 @@ fn filtered<'v>(statement: Statement<'v>, filter: &'v EventFilter) -> Statement<
         .push_some(" AND event_type = $#", filter.event_type.as_deref())
         .push_some(" AND received_at_us >= $#", filter.from_us)
         .push_some(" AND received_at_us < $#", filter.until_us);
-    match filter.only_conflicts {
-        true => statement.text(" AND conflicts > 0"),
-        false => statement,
+    if filter.only_conflicts {
+        statement.text(" AND conflicts > 0")
+    } else {
+        statement
     }
 }
 
@@ -623,10 +623,4 @@ pub async fn newest_created(
             .fetch_one(tx)
             .await?;
     Ok(newest)
-}
-
-impl<'v> From<EventState> for Value<'v> {
-    fn from(state: EventState) -> Self {
-        Value::from(state.name())
-    }
 }

@@ -8,12 +8,42 @@
 mod db;
 pub mod dialect;
 mod error;
-pub mod events;
+mod json;
 mod postgres;
 mod retry;
 mod sqlite;
 pub mod statement;
 pub mod value;
+
+// What Stripe sent, and what it says.
+pub mod connections;
+pub mod customer_keys;
+pub mod events;
+pub mod objects;
+pub mod payments;
+
+// Who claims what, by which rules.
+pub mod campaigns;
+pub mod decisions;
+pub mod promoters;
+pub mod referrals;
+
+// What the rules say.
+pub mod cases;
+pub mod dirty;
+pub mod near_misses;
+pub mod verdicts;
+
+// What is owed.
+pub mod batches;
+pub mod ledger;
+pub mod outbox;
+pub mod qualifications;
+
+// Who may ask, and which node does what.
+pub mod api_keys;
+pub mod idempotency;
+pub mod leases;
 
 pub use db::{ConnectOptions, Db, Tx};
 pub use error::StoreError;

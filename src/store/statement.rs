@@ -197,9 +197,10 @@ impl<'v> Statement<'v> {
         if !storable(&self.binds) || !rows.is_none_or(|rows| storable(&rows.values)) {
             return Err(StoreError::Nul);
         }
-        let text = match self.text.contains(CLAIM) {
-            true => Cow::Owned(self.text.replace(CLAIM, engine.claim())),
-            false => self.text.clone(),
+        let text = if self.text.contains(CLAIM) {
+            Cow::Owned(self.text.replace(CLAIM, engine.claim()))
+        } else {
+            self.text.clone()
         };
         let Some(rows) = rows else {
             return Ok(vec![Piece {

@@ -1,5 +1,9 @@
 //! What integration tests share: databases of both engines, fresh for each test.
 //! No test's own stories live here.
+#![allow(
+    clippy::expect_used,
+    reason = "a test without its database cannot go on"
+)]
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
 pub mod postgres;

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,11 +12,11 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 static SERVER: OnceLock<Server> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-/// Where the server is. Holding `_alive` open keeps it running: when this process ends, in
-/// whatever way, the pipe closes, and the shell at its other end stops the server.
+/// Where the server is. The pipe to the shell keeps it running: when this process ends,
+/// in whatever way, the pipe closes, and the shell stops the server.
 struct Server {
     address: Address,
-    _alive: Option<ChildStdin>,
+    _shell: Option<Child>,
 }
 
 enum Address {
@@ -64,7 +64,7 @@ fn start() -> Server {
             .expect("TEST_DATABASE_URL ends in /<database>");
         return Server {
             address: Address::Given(base.to_owned()),
-            _alive: None,
+            _shell: None,
         };
     }
     let folder = tempfile::Builder::new()
@@ -91,7 +91,7 @@ fn start() -> Server {
     assert_eq!(line, "ready\n", "PostgreSQL did not start; see above");
     Server {
         address: Address::Socket(folder_text),
-        _alive: shell.stdin.take(),
+        _shell: Some(shell),
     }
 }
 

@@ -1,0 +1,212 @@
+//! Every value by which a customer can be found: emails, ids in metadata, coupons.
+//! Which value is a match, and how strong, is decided by `matching`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::FromRow;
+
+use super::db::Tx;
+use super::error::StoreError;
+use super::statement::Statement;
+use crate::domain::ids::{ConnectionId, CustomerId};
+
+/// What kind of value finds a customer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyKind {
+    /// A canonical email.
+    Email,
+    /// A folded email: a hint, never an identity.
+    FoldedEmail,
+    /// The value of a metadata key.
+    Metadata(String),
+    /// A `client_reference_id`.
+    Reference,
+    /// A coupon used on a payment.
+    Coupon,
+    /// A discount whose coupon is not known yet.
+    Discount,
+    /// A promotion code whose coupon is not known yet.
+    PromotionCode,
+}
+
+impl KeyKind {
+    /// The stable name: `email`, `folded_email`, `meta:<key>`, …
+    pub fn name(&self) -> String {
+        match self {
+            Self::Email => "email".to_owned(),
+            Self::FoldedEmail => "folded_email".to_owned(),
+            Self::Metadata(key) => format!("meta:{key}"),
+            Self::Reference => "reference".to_owned(),
+            Self::Coupon => "coupon".to_owned(),
+            Self::Discount => "discount".to_owned(),
+            Self::PromotionCode => "promotion_code".to_owned(),
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "email" => Self::Email,
+            "folded_email" => Self::FoldedEmail,
+            "reference" => Self::Reference,
+            "coupon" => Self::Coupon,
+            "discount" => Self::Discount,
+            "promotion_code" => Self::PromotionCode,
+            other => Self::Metadata(other.strip_prefix("meta:")?.to_owned()),
+        })
+    }
+}
+
+/// The keys of some customers, all of them for each.
+pub type CustomerKeys = BTreeMap<CustomerId, BTreeSet<(KeyKind, String)>>;
+
+#[derive(FromRow)]
+struct Row {
+    key_kind: String,
+    key_value: String,
+    customer_id: String,
+}
+
+/// Makes the keys of the customers named exactly these; only differences are written.
+pub async fn replace_customer_keys(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    wanted: &CustomerKeys,
+) -> Result<(), StoreError> {
+    let customers: Vec<CustomerId> = wanted.keys().cloned().collect();
+    let there = load_customer_keys(tx, connection, &customers).await?;
+    let only_in = |these: &CustomerKeys, those: &CustomerKeys| -> Vec<(String, String, String)> {
+        let mut rows: Vec<_> = these
+            .iter()
+            .flat_map(|(customer, keys)| keys.iter().map(move |key| (customer, key)))
+            .filter(|(customer, key)| !those.get(*customer).is_some_and(|k| k.contains(*key)))
+            .map(|(customer, (kind, value))| {
+                (kind.name(), value.clone(), customer.as_str().to_owned())
+            })
+            .collect();
+        rows.sort();
+        rows
+    };
+
+    let gone = only_in(&there, wanted);
+    Statement::new(
+        "DELETE FROM customer_keys
+         WHERE connection_id = $1 AND (key_kind, key_value, customer_id) IN ({rows})",
+    )
+    .bind(connection)
+    .set(
+        gone.iter()
+            .map(|(kind, value, customer)| [kind.into(), value.into(), customer.into()]),
+    )
+    .execute(tx)
+    .await?;
+
+    let fresh = only_in(wanted, &there);
+    Statement::new(
+        "INSERT INTO customer_keys (connection_id, key_kind, key_value, customer_id)
+         {rows}
+         ON CONFLICT (connection_id, key_kind, key_value, customer_id) DO NOTHING",
+    )
+    .rows(fresh.iter().map(|(kind, value, customer)| {
+        [
+            connection.into(),
+            kind.into(),
+            value.into(),
+            customer.into(),
+        ]
+    }))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The keys of some customers.
+pub async fn load_customer_keys(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    customers: &[CustomerId],
+) -> Result<CustomerKeys, StoreError> {
+    let rows: Vec<Row> = Statement::new(
+        "SELECT key_kind, key_value, customer_id FROM customer_keys
+         WHERE connection_id = $1 AND customer_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(customers)
+    .fetch_all(tx)
+    .await?;
+    let mut keys = CustomerKeys::new();
+    for row in rows {
+        let kind = super::json::name("customer_keys", &row.key_kind, KeyKind::parse)?;
+        keys.entry(CustomerId::new(row.customer_id))
+            .or_default()
+            .insert((kind, row.key_value));
+    }
+    Ok(keys)
+}
+
+/// The customers that some values lead to: (value, customer), sorted.
+pub async fn find_customers(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    kind: &KeyKind,
+    values: &[String],
+) -> Result<Vec<(String, CustomerId)>, StoreError> {
+    let rows: Vec<(String, String)> = Statement::new(
+        "SELECT key_value, customer_id FROM customer_keys
+         WHERE connection_id = $1 AND key_kind = $2 AND key_value IN ({rows})",
+    )
+    .bind(connection)
+    .bind(kind.name())
+    .list(values)
+    .fetch_all(tx)
+    .await?;
+    let found: BTreeSet<_> = rows
+        .into_iter()
+        .map(|(value, customer)| (value, CustomerId::new(customer)))
+        .collect();
+    Ok(found.into_iter().collect())
+}
+
+/// Values of one kind that lead to several customers, with how many: most first.
+pub async fn shared_values(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    kind: &KeyKind,
+    limit: u32,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    Statement::new(
+        "SELECT key_value, COUNT(*) FROM customer_keys
+         WHERE connection_id = $1 AND key_kind = $2
+         GROUP BY key_value HAVING COUNT(*) > 1
+         ORDER BY COUNT(*) DESC, key_value
+         LIMIT $3",
+    )
+    .bind(connection)
+    .bind(kind.name())
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_read_back_from_their_names() {
+        let all = [
+            KeyKind::Email,
+            KeyKind::FoldedEmail,
+            KeyKind::Metadata("fp_uid".to_owned()),
+            KeyKind::Metadata("meta:email".to_owned()),
+            KeyKind::Reference,
+            KeyKind::Coupon,
+            KeyKind::Discount,
+            KeyKind::PromotionCode,
+        ];
+        for kind in all {
+            assert_eq!(KeyKind::parse(&kind.name()), Some(kind));
+        }
+        assert_eq!(KeyKind::parse("phone"), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! The work list of the evaluation: what has to be judged again.
+//! A row is cleared only if it was not marked again since it was read.
+
+use std::collections::BTreeSet;
+
+use sqlx::FromRow;
+
+use super::db::Tx;
+use super::error::StoreError;
+use super::json::{name, stored_names};
+use super::statement::Statement;
+use crate::domain::ids::ConnectionId;
+
+stored_names! {
+    /// What is to be judged again.
+    DirtyKind {
+        /// A customer's referrals.
+        Customer => "customer",
+        /// One referral.
+        Referral => "referral",
+    }
+}
+
+/// A row of the work list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dirty {
+    /// What it is.
+    pub kind: DirtyKind,
+    /// The customer's or referral's id.
+    pub id: String,
+    /// Grows with every marking.
+    pub mark: i64,
+    /// Since when it waits, unix microseconds.
+    pub marked_at_us: i64,
+}
+
+#[derive(FromRow)]
+struct Row {
+    kind: String,
+    id: String,
+    mark: i64,
+    marked_at_us: i64,
+}
+
+/// Puts things on the work list; what is there keeps its place in the line.
+///
+/// `now_us` (our clock) is also the mark of a new row, so that a row cleared and made again never
+/// has a mark that an earlier reader holds.
+pub async fn mark_dirty(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    kind: DirtyKind,
+    ids: &BTreeSet<String>,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "INSERT INTO dirty (connection_id, kind, id, mark, marked_at_us)
+         {rows}
+         ON CONFLICT (connection_id, kind, id) DO UPDATE
+         SET mark = CASE WHEN excluded.mark > dirty.mark THEN excluded.mark ELSE dirty.mark + 1 END",
+    )
+    .rows(ids.iter().map(|id| {
+        [
+            connection.into(),
+            kind.name().into(),
+            id.into(),
+            now_us.into(),
+            now_us.into(),
+        ]
+    }))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// What has waited longest. On PostgreSQL the rows are this transaction's until it ends; other
+/// nodes are given others.
+pub async fn claim_dirty(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    limit: u32,
+) -> Result<Vec<Dirty>, StoreError> {
+    let rows: Vec<Row> = Statement::new(
+        "SELECT kind, id, mark, marked_at_us FROM dirty
+         WHERE connection_id = $1
+         ORDER BY marked_at_us
+         LIMIT $2
+         {claim}",
+    )
+    .bind(connection)
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    let read = |row: Row| {
+        Ok(Dirty {
+            kind: name("dirty", &row.kind, DirtyKind::parse)?,
+            id: row.id,
+            mark: row.mark,
+            marked_at_us: row.marked_at_us,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Takes off the list what was not marked again since it was read; how many that were.
+pub async fn clear_dirty(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    done: &[Dirty],
+) -> Result<u64, StoreError> {
+    Statement::new("DELETE FROM dirty WHERE connection_id = $1 AND (kind, id, mark) IN ({rows})")
+        .bind(connection)
+        .set(done.iter().map(|dirty| {
+            [
+                dirty.kind.name().into(),
+                (&dirty.id).into(),
+                dirty.mark.into(),
+            ]
+        }))
+        .execute(tx)
+        .await
+}
+
+/// How much waits, and since when the oldest does (unix microseconds).
+pub async fn waiting(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<(i64, Option<i64>), StoreError> {
+    Statement::new("SELECT COUNT(*), MIN(marked_at_us) FROM dirty WHERE connection_id = $1")
+        .bind(connection)
+        .fetch_one(tx)
+        .await
+}

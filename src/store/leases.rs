@@ -1,0 +1,71 @@
+//! Leases for duties that one node of many has, with an epoch that fences a node that froze.
+//! A lease only saves work: uniqueness constraints are what keeps things from happening twice.
+
+use sqlx::FromRow;
+
+use super::db::Tx;
+use super::error::StoreError;
+use super::statement::Statement;
+
+/// A lease as held.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Lease {
+    /// The duty.
+    pub name: String,
+    /// The node that has it.
+    pub holder: String,
+    /// One more with every change of holder.
+    pub epoch: i64,
+    /// When it may be taken by another, unix microseconds.
+    pub expires_at_us: i64,
+}
+
+/// Takes a lease that is free or expired, or renews one's own; `None` if another node has it.
+/// An expired lease gets a new epoch even if the same node takes it again.
+pub async fn take_lease(
+    tx: &mut Tx,
+    name: &str,
+    holder: &str,
+    now_us: i64,
+    expires_at_us: i64,
+) -> Result<Option<Lease>, StoreError> {
+    Statement::new(
+        "INSERT INTO leases (name, holder, epoch, expires_at_us)
+         VALUES ($1, $2, 1, $4)
+         ON CONFLICT (name) DO UPDATE
+         SET holder = excluded.holder, expires_at_us = excluded.expires_at_us,
+             epoch = CASE WHEN leases.expires_at_us > $3 THEN leases.epoch ELSE leases.epoch + 1 END
+         WHERE leases.holder = excluded.holder OR leases.expires_at_us <= $3
+         RETURNING name, holder, epoch, expires_at_us",
+    )
+    .bind(name)
+    .bind(holder)
+    .bind(now_us)
+    .bind(expires_at_us)
+    .fetch_optional(tx)
+    .await
+}
+
+/// Fails with [`StoreError::Stale`] unless the lease is still in this epoch, and holds on to it
+/// until the transaction ends: whatever is written with it is written by the holder alone.
+pub async fn fence(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
+    Statement::new("UPDATE leases SET epoch = epoch WHERE name = $1 AND holder = $2 AND epoch = $3")
+        .bind(&lease.name)
+        .bind(&lease.holder)
+        .bind(lease.epoch)
+        .execute_exactly("writing under a lease", 1, tx)
+        .await
+}
+
+/// Gives a lease back early; nothing happens if it has moved on.
+pub async fn give_back(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
+    Statement::new(
+        "UPDATE leases SET expires_at_us = 0 WHERE name = $1 AND holder = $2 AND epoch = $3",
+    )
+    .bind(&lease.name)
+    .bind(&lease.holder)
+    .bind(lease.epoch)
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,375 @@
+//! The ledger: transactions whose entries sum to zero, only ever added to.
+//! What is booked is decided in `settle`; here the database holds on to it.
+
+use std::collections::BTreeMap;
+
+use sqlx::FromRow;
+
+use super::db::Tx;
+use super::error::StoreError;
+use super::json::{instant, name, stored_names};
+use super::statement::Statement;
+use crate::domain::currency::Currency;
+use crate::domain::ids::{
+    BatchId, CampaignId, ConnectionId, PromoterId, QualificationId, ReferralId, RevisionId,
+};
+use crate::domain::ledger::{Account, Entry};
+use crate::domain::money::Money;
+use crate::domain::time::Timestamp;
+
+const TRANSACTIONS: &str = "ledger_transactions";
+const ENTRIES: &str = "ledger_entries";
+
+stored_names! {
+    /// Why a transaction exists.
+    TransactionKind {
+        /// A settlement.
+        Accrual => "accrual",
+        /// What a settlement gave is taken back, in whole or in part.
+        Reversal => "reversal",
+        /// What was taken back is given again.
+        Reinstatement => "reinstatement",
+    }
+}
+
+/// A transaction with its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its id.
+    pub id: String,
+    /// The qualification it is for.
+    pub qualification: QualificationId,
+    /// Its number among that qualification's transactions, from 1.
+    pub sequence: i64,
+    /// Why it exists.
+    pub kind: TransactionKind,
+    /// What caused it: a stable code.
+    pub cause: String,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The promoter.
+    pub promoter: PromoterId,
+    /// The referral.
+    pub referral: ReferralId,
+    /// The batch that booked it.
+    pub batch: BatchId,
+    /// The campaign's revision that it rests on.
+    pub revision: RevisionId,
+    /// When it was booked.
+    pub booked_at: Timestamp,
+    /// Its entries, in order.
+    pub entries: Vec<Entry>,
+}
+
+impl Transaction {
+    /// Whether its entries sum to zero in each currency.
+    pub fn is_balanced(&self) -> bool {
+        let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+        for entry in &self.entries {
+            *sums.entry(entry.amount.currency).or_default() += i128::from(entry.amount.minor);
+        }
+        sums.values().all(|sum| *sum == 0)
+    }
+}
+
+/// Books transactions, all or none. [`StoreError::Taken`] if a qualification has its accrual, or a
+/// transaction of that number, already; [`StoreError::Refused`] if one does not sum to zero.
+pub async fn insert_transactions(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    transactions: &[Transaction],
+) -> Result<(), StoreError> {
+    if let Some(bad) = transactions.iter().find(|t| !t.is_balanced()) {
+        return Err(StoreError::Refused(format!(
+            "the entries of {} do not sum to zero",
+            bad.id
+        )));
+    }
+    Statement::new(
+        "INSERT INTO ledger_transactions (connection_id, transaction_id, qualification_id,
+                                          sequence, kind, cause, campaign_id, promoter_id,
+                                          referral_id, batch_id, revision, booked_at)
+         {rows}",
+    )
+    .rows(transactions.iter().map(|t| {
+        [
+            connection.into(),
+            (&t.id).into(),
+            (&t.qualification).into(),
+            t.sequence.into(),
+            t.kind.name().into(),
+            (&t.cause).into(),
+            (&t.campaign).into(),
+            (&t.promoter).into(),
+            (&t.referral).into(),
+            (&t.batch).into(),
+            (&t.revision).into(),
+            t.booked_at.into(),
+        ]
+    }))
+    .execute(tx)
+    .await?;
+    let entries = transactions
+        .iter()
+        .flat_map(|t| t.entries.iter().zip(0_i64..).map(move |(e, n)| (t, n, e)));
+    Statement::new(
+        "INSERT INTO ledger_entries (connection_id, transaction_id, position, account,
+                                     amount_minor, currency)
+         {rows}",
+    )
+    .rows(entries.map(|(t, position, entry)| {
+        [
+            connection.into(),
+            (&t.id).into(),
+            position.into(),
+            entry.account.to_string().into(),
+            entry.amount.minor.into(),
+            entry.amount.currency.code().to_owned().into(),
+        ]
+    }))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct Row {
+    transaction_id: String,
+    qualification_id: String,
+    sequence: i64,
+    kind: String,
+    cause: String,
+    campaign_id: String,
+    promoter_id: String,
+    referral_id: String,
+    batch_id: String,
+    revision: String,
+    booked_at: i64,
+}
+
+/// Rows in their order, each with its entries.
+async fn read(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    rows: Vec<Row>,
+) -> Result<Vec<Transaction>, StoreError> {
+    let mut found: Vec<(String, i64, String, i64, String)> = Statement::new(
+        "SELECT transaction_id, position, account, amount_minor, currency FROM ledger_entries
+         WHERE connection_id = $1 AND transaction_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(rows.iter().map(|row| &row.transaction_id))
+    .fetch_all(tx)
+    .await?;
+    found.sort();
+    let mut entries: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for (id, _, account, minor, currency) in found {
+        entries.entry(id).or_default().push(Entry {
+            account: name(ENTRIES, &account, parse_account)?,
+            amount: Money {
+                minor,
+                currency: name(ENTRIES, &currency, Currency::parse)?,
+            },
+        });
+    }
+    let mut read = |row: Row| {
+        Ok(Transaction {
+            entries: entries.remove(&row.transaction_id).unwrap_or_default(),
+            id: row.transaction_id,
+            qualification: row.qualification_id.into(),
+            sequence: row.sequence,
+            kind: name(TRANSACTIONS, &row.kind, TransactionKind::parse)?,
+            cause: row.cause,
+            campaign: row.campaign_id.into(),
+            promoter: row.promoter_id.into(),
+            referral: row.referral_id.into(),
+            batch: row.batch_id.into(),
+            revision: row.revision.into(),
+            booked_at: instant(TRANSACTIONS, row.booked_at)?,
+        })
+    };
+    rows.into_iter().map(&mut read).collect()
+}
+
+/// The account of that name, as [`Account`] displays it.
+pub fn parse_account(text: &str) -> Option<Account> {
+    match text.split_once(':') {
+        None => (text == "clearing").then_some(Account::Clearing),
+        Some(("promoter", id)) => Some(Account::Promoter(id.into())),
+        Some(("invited", id)) => Some(Account::Invited(id.into())),
+        Some(("budget", id)) => Some(Account::Budget(id.into())),
+        Some(_) => None,
+    }
+}
+
+const SELECT: &str =
+    "SELECT transaction_id, qualification_id, sequence, kind, cause, campaign_id, promoter_id,
+            referral_id, batch_id, revision, booked_at
+     FROM ledger_transactions WHERE connection_id = $1";
+
+/// The transactions of some qualifications, in order of (qualification, sequence).
+pub async fn transactions_of_qualifications(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    qualifications: &[QualificationId],
+) -> Result<Vec<Transaction>, StoreError> {
+    let mut rows: Vec<Row> = Statement::new(SELECT)
+        .bind(connection)
+        .text(" AND qualification_id IN ({rows})")
+        .list(qualifications)
+        .fetch_all(tx)
+        .await?;
+    rows.sort_by(|a, b| (&a.qualification_id, a.sequence).cmp(&(&b.qualification_id, b.sequence)));
+    read(tx, connection, rows).await
+}
+
+/// Which transactions a statement shows. Everything left out means any.
+#[derive(Debug, Clone, Default)]
+pub struct StatementFilter {
+    /// Of this promoter.
+    pub promoter: Option<PromoterId>,
+    /// Of this campaign.
+    pub campaign: Option<CampaignId>,
+    /// Booked by this batch.
+    pub batch: Option<BatchId>,
+    /// Booked at or after.
+    pub from: Option<Timestamp>,
+    /// Booked before.
+    pub until: Option<Timestamp>,
+}
+
+/// Transactions, newest first; `after` is (`booked_at`, id) of the last one seen.
+pub async fn list_transactions(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    filter: &StatementFilter,
+    after: Option<(Timestamp, &str)>,
+    limit: u32,
+) -> Result<Vec<Transaction>, StoreError> {
+    let mut statement = Statement::new(SELECT)
+        .bind(connection)
+        .push_some(" AND promoter_id = $#", filter.promoter.as_ref())
+        .push_some(" AND campaign_id = $#", filter.campaign.as_ref())
+        .push_some(" AND batch_id = $#", filter.batch.as_ref())
+        .push_some(" AND booked_at >= $#", filter.from)
+        .push_some(" AND booked_at < $#", filter.until);
+    if let Some((at, id)) = after {
+        statement = statement.push_all(
+            " AND (booked_at, transaction_id) < ($#, $#)",
+            [at.into(), id.into()],
+        );
+    }
+    let rows = statement
+        .push(
+            " ORDER BY booked_at DESC, transaction_id DESC LIMIT $#",
+            limit,
+        )
+        .fetch_all(tx)
+        .await?;
+    read(tx, connection, rows).await
+}
+
+/// One page of all transactions in order of id: for `verify`.
+pub async fn transaction_page(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Transaction>, StoreError> {
+    let rows = Statement::new(SELECT)
+        .bind(connection)
+        .push(" AND transaction_id > $#", after.unwrap_or_default())
+        .push(" ORDER BY transaction_id LIMIT $#", limit)
+        .fetch_all(tx)
+        .await?;
+    read(tx, connection, rows).await
+}
+
+/// The balances of some accounts, by account and currency; an account without entries is absent.
+pub async fn balances(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    accounts: &[Account],
+) -> Result<BTreeMap<(Account, Currency), i64>, StoreError> {
+    let rows = Statement::new(
+        "SELECT account, currency, CAST(SUM(amount_minor) AS BIGINT) FROM ledger_entries
+         WHERE connection_id = $1 AND account IN ({rows})
+         GROUP BY account, currency",
+    )
+    .bind(connection)
+    .list(accounts.iter().map(Account::to_string))
+    .fetch_all(tx)
+    .await?;
+    read_balances(rows)
+}
+
+/// One page of all balances, account by account; `after` is the last account seen. An account's
+/// currencies are always on one page, which may thus be a little longer than `limit`.
+pub async fn balance_page(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    after: Option<&Account>,
+    limit: u32,
+) -> Result<BTreeMap<(Account, Currency), i64>, StoreError> {
+    let rows = Statement::new(
+        "SELECT account, currency, CAST(SUM(amount_minor) AS BIGINT) FROM ledger_entries
+         WHERE connection_id = $1 AND account IN (
+             SELECT DISTINCT account FROM ledger_entries
+             WHERE connection_id = $1 AND account > $2
+             ORDER BY account LIMIT $3)
+         GROUP BY account, currency",
+    )
+    .bind(connection)
+    .bind(after.map(Account::to_string).unwrap_or_default())
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    read_balances(rows)
+}
+
+fn read_balances(
+    rows: Vec<(String, String, i64)>,
+) -> Result<BTreeMap<(Account, Currency), i64>, StoreError> {
+    let read = |(account, currency, sum): (String, String, i64)| {
+        let account = name(ENTRIES, &account, parse_account)?;
+        let currency = name(ENTRIES, &currency, Currency::parse)?;
+        Ok(((account, currency), sum))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// What all entries sum to in each currency: zero, or something is wrong.
+pub async fn grand_total(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<BTreeMap<Currency, i64>, StoreError> {
+    let rows: Vec<(String, i64)> = Statement::new(
+        "SELECT currency, CAST(SUM(amount_minor) AS BIGINT) FROM ledger_entries
+         WHERE connection_id = $1 GROUP BY currency",
+    )
+    .bind(connection)
+    .fetch_all(tx)
+    .await?;
+    let read =
+        |(currency, sum): (String, i64)| Ok((name(ENTRIES, &currency, Currency::parse)?, sum));
+    rows.into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_read_back_from_their_names() {
+        for account in [
+            Account::Promoter("prom:1".into()),
+            Account::Invited("coupon:spring:cus_1".into()),
+            Account::Budget("spring".into()),
+            Account::Clearing,
+        ] {
+            assert_eq!(parse_account(&account.to_string()), Some(account));
+        }
+        assert_eq!(parse_account("nobody:1"), None);
+        assert_eq!(parse_account("promoter"), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! One folded state per Stripe object, and the group of linked objects it belongs to.
+//! How states merge and groups form is not decided here.
+
+use sqlx::FromRow;
+
+use super::db::Tx;
+use super::error::StoreError;
+use super::json::{from_json, name, to_json};
+use super::statement::Statement;
+use crate::domain::fact::{ObjectKey, ObjectKind, ObjectState};
+use crate::domain::ids::{ConnectionId, CustomerId};
+
+const TABLE: &str = "objects";
+
+/// One object as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Which object.
+    pub key: ObjectKey,
+    /// The group of linked objects, if it is part of a payment.
+    pub group: Option<String>,
+    /// The customer it belongs to.
+    pub customer: Option<CustomerId>,
+    /// What is known of it.
+    pub state: ObjectState,
+}
+
+#[derive(FromRow)]
+struct Row {
+    kind: String,
+    object_id: String,
+    group_id: Option<String>,
+    customer_id: Option<String>,
+    state: String,
+}
+
+fn read(rows: Vec<Row>) -> Result<Vec<StoredObject>, StoreError> {
+    let read = |row: Row| {
+        Ok(StoredObject {
+            key: ObjectKey::new(name(TABLE, &row.kind, ObjectKind::parse)?, row.object_id),
+            group: row.group_id,
+            customer: row.customer_id.map(CustomerId::new),
+            state: from_json(TABLE, &row.state)?,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Objects by key, in any order; the ones that are not there are left out.
+pub async fn load_objects(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    keys: &[ObjectKey],
+) -> Result<Vec<StoredObject>, StoreError> {
+    let rows = Statement::new(
+        "SELECT kind, object_id, group_id, customer_id, state FROM objects
+         WHERE connection_id = $1 AND (kind, object_id) IN ({rows})",
+    )
+    .bind(connection)
+    .set(
+        keys.iter()
+            .map(|key| [key.kind.name().into(), (&key.id).into()]),
+    )
+    .fetch_all(tx)
+    .await?;
+    read(rows)
+}
+
+/// Every object of some groups, in any order.
+pub async fn load_groups(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    groups: &[String],
+) -> Result<Vec<StoredObject>, StoreError> {
+    let rows = Statement::new(
+        "SELECT kind, object_id, group_id, customer_id, state FROM objects
+         WHERE connection_id = $1 AND group_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(groups)
+    .fetch_all(tx)
+    .await?;
+    read(rows)
+}
+
+/// Every object that belongs to some customers, in any order.
+pub async fn load_for_customers(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    customers: &[CustomerId],
+) -> Result<Vec<StoredObject>, StoreError> {
+    let rows = Statement::new(
+        "SELECT kind, object_id, group_id, customer_id, state FROM objects
+         WHERE connection_id = $1 AND customer_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(customers)
+    .fetch_all(tx)
+    .await?;
+    read(rows)
+}
+
+/// Writes objects as given, over what was there; each key at most once.
+pub async fn upsert_objects(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    objects: &[StoredObject],
+) -> Result<(), StoreError> {
+    let mut sorted: Vec<&StoredObject> = objects.iter().collect();
+    // One order for all writers, so that two transactions never wait in a circle.
+    sorted.sort_by(|a, b| a.key.cmp(&b.key));
+    let states = sorted
+        .iter()
+        .map(|object| to_json(TABLE, &object.state))
+        .collect::<Result<Vec<_>, _>>()?;
+    Statement::new(
+        "INSERT INTO objects (connection_id, kind, object_id, group_id, customer_id, state)
+         {rows}
+         ON CONFLICT (connection_id, kind, object_id) DO UPDATE
+         SET group_id = excluded.group_id, customer_id = excluded.customer_id,
+             state = excluded.state",
+    )
+    .rows(sorted.into_iter().zip(states).map(|(object, state)| {
+        [
+            connection.into(),
+            object.key.kind.name().into(),
+            (&object.key.id).into(),
+            (&object.group).into(),
+            (&object.customer).into(),
+            state.into(),
+        ]
+    }))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// One page of all objects in order of (name of kind, id): for `verify` and backtests.
+pub async fn object_page(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    after: Option<&ObjectKey>,
+    limit: u32,
+) -> Result<Vec<StoredObject>, StoreError> {
+    let (kind, id) = after.map_or(("", ""), |key| (key.kind.name(), key.id.as_str()));
+    let rows = Statement::new(
+        "SELECT kind, object_id, group_id, customer_id, state FROM objects
+         WHERE connection_id = $1 AND (kind, object_id) > ($2, $3)
+         ORDER BY kind, object_id
+         LIMIT $4",
+    )
+    .bind(connection)
+    .bind(kind)
+    .bind(id)
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    read(rows)
+}
+
+/// One page of the objects of one kind, in order of id.
+pub async fn objects_of_kind(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    kind: ObjectKind,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<StoredObject>, StoreError> {
+    let rows = Statement::new(
+        "SELECT kind, object_id, group_id, customer_id, state FROM objects
+         WHERE connection_id = $1 AND kind = $2 AND object_id > $3
+         ORDER BY object_id
+         LIMIT $4",
+    )
+    .bind(connection)
+    .bind(kind.name())
+    .bind(after.unwrap_or_default())
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    read(rows)
+}

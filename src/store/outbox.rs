@@ -1,0 +1,110 @@
+//! What others are to be told, written in the transaction that made it true.
+//! How it is delivered is known to `notify`.
+
+use sqlx::FromRow;
+
+use super::db::Tx;
+use super::error::StoreError;
+use super::statement::Statement;
+use crate::domain::ids::ConnectionId;
+use crate::domain::time::Timestamp;
+
+/// A message as stored.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct OutboxMessage {
+    /// Its id, the same at every attempt.
+    pub outbox_id: String,
+    /// What happened: a stable name.
+    pub topic: String,
+    /// To what it happened.
+    pub subject_id: String,
+    /// JSON.
+    pub payload: String,
+    /// When it happened, unix seconds.
+    pub created_at: i64,
+    /// When it was delivered, unix seconds.
+    pub delivered_at: Option<i64>,
+    /// How often delivery was tried.
+    pub attempts: i64,
+}
+
+/// Adds messages; one that is there already (by id) stays as it is.
+pub async fn insert_messages(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    messages: &[OutboxMessage],
+) -> Result<(), StoreError> {
+    Statement::new(
+        "INSERT INTO outbox (connection_id, outbox_id, topic, subject_id, payload, created_at,
+                             delivered_at, attempts)
+         {rows}
+         ON CONFLICT (connection_id, outbox_id) DO NOTHING",
+    )
+    .rows(messages.iter().map(|message| {
+        [
+            connection.into(),
+            (&message.outbox_id).into(),
+            (&message.topic).into(),
+            (&message.subject_id).into(),
+            (&message.payload).into(),
+            message.created_at.into(),
+            message.delivered_at.into(),
+            message.attempts.into(),
+        ]
+    }))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The oldest messages that wait and were tried fewer than `attempts_max` times. On PostgreSQL
+/// they are this transaction's until it ends; other nodes are given others.
+pub async fn claim_messages(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    attempts_max: i64,
+    limit: u32,
+) -> Result<Vec<OutboxMessage>, StoreError> {
+    Statement::new(
+        "SELECT outbox_id, topic, subject_id, payload, created_at, delivered_at, attempts
+         FROM outbox
+         WHERE connection_id = $1 AND delivered_at IS NULL AND attempts < $2
+         ORDER BY created_at, outbox_id
+         LIMIT $3
+         {claim}",
+    )
+    .bind(connection)
+    .bind(attempts_max)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+}
+
+/// Counts one more attempt, which succeeded at `delivered_at` or did not; how many waited.
+pub async fn count_attempts(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    ids: &[String],
+    delivered_at: Option<Timestamp>,
+) -> Result<u64, StoreError> {
+    Statement::new(
+        "UPDATE outbox SET attempts = attempts + 1, delivered_at = $2
+         WHERE connection_id = $1 AND delivered_at IS NULL AND outbox_id IN ({rows})",
+    )
+    .bind(connection)
+    .bind(delivered_at)
+    .list(ids)
+    .execute(tx)
+    .await
+}
+
+/// How many messages wait.
+pub async fn count_waiting(tx: &mut Tx, connection: &ConnectionId) -> Result<i64, StoreError> {
+    let (count,) = Statement::new(
+        "SELECT COUNT(*) FROM outbox WHERE connection_id = $1 AND delivered_at IS NULL",
+    )
+    .bind(connection)
+    .fetch_one(tx)
+    .await?;
+    Ok(count)
+}
