@@ -70,7 +70,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct CheckArgs {
-    /// Files and folders [default: the folder of RULES_DIR]
+    /// Files and folders [default: what `RULES_DIR` says]
     paths: Vec<PathBuf>,
     /// One JSON array
     #[arg(long)]
@@ -125,9 +125,11 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 fn code_of(error: &anyhow::Error) -> Exit {
     if error.is::<crate::config::ConfigError>() {
-        Exit::Usage
-    } else {
-        Exit::Failure
+        return Exit::Usage;
+    }
+    match error.downcast_ref::<crate::app::StartError>() {
+        Some(error) if error.is_temporary() => Exit::Temporary,
+        _ => Exit::Failure,
     }
 }
 

@@ -1,16 +1,140 @@
-//! `qualify serve`: runs the server until it is told to end.
+//! `qualify serve`: runs the server until it is told to end (SIGTERM or SIGINT), then lets
+//! what is under way finish.
 
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context;
 
 use super::Exit;
 use super::settings::SettingsArgs;
+use crate::app::{App, Running};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::telemetry;
+
+/// How often it is checked that the server's own tasks are alive.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// `qualify serve`
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
 /// Runs `qualify serve`.
-pub fn run(_args: &Args, settings: &SettingsArgs, _out: &mut dyn Write) -> anyhow::Result<u8> {
-    let _config = settings.load()?;
-    Ok(Exit::Ok as u8)
+pub fn run(_args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let config = settings.load()?;
+    telemetry::init_logs(&config.log_filter, config.log_format)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    // Fails only if a provider is installed already, which is as good.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(serve(config, out))
+}
+
+async fn serve(config: Config, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let running = App::start(config, SystemClock::shared()).await?;
+    write_greeting(&running, out)?;
+    let code = tokio::select! {
+        signal = told_to_end() => {
+            tracing::info!(signal = signal?, "ending: open requests and stored events first");
+            Exit::Ok
+        }
+        () = death(&running) => {
+            tracing::error!("a task of the server has died; ending so that it can be restarted");
+            Exit::Failure
+        }
+    };
+    running.shutdown().await;
+    Ok(code as u8)
+}
+
+async fn death(running: &Running) {
+    while !running.has_died() {
+        tokio::time::sleep(PULSE).await;
+    }
+}
+
+async fn told_to_end() -> anyhow::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = term.recv() => Ok("SIGTERM"),
+        _ = int.recv() => Ok("SIGINT"),
+    }
+}
+
+fn write_greeting(running: &Running, out: &mut dyn Write) -> std::io::Result<()> {
+    out.write_all(greeting(&running.app.config, running.local_addr).as_bytes())?;
+    out.flush()
+}
+
+/// What is said at the start: where it is, what it uses, and the line to paste next.
+fn greeting(config: &Config, listening: SocketAddr) -> String {
+    let local = reachable(listening);
+    let database = config.database_url.redacted();
+    let database = database.strip_prefix("sqlite://").unwrap_or(&database);
+    let webhooks = match config.stripe.webhook_secrets.len() {
+        0 => "no signing secret yet: events are answered 503 until STRIPE_WEBHOOK_SECRET is set"
+            .to_owned(),
+        1 => "signing secret set".to_owned(),
+        n => format!("{n} signing secrets set"),
+    };
+    format!(
+        "qualify {version}\n\
+         URL       {url}\n\
+         database  {database}\n\
+         mode      {mode}\n\
+         webhooks  {webhooks}\n\
+         \n\
+         To send it Stripe's events from this machine:\n  \
+         stripe listen --forward-to http://{local}/webhooks/stripe\n",
+        version = env!("CARGO_PKG_VERSION"),
+        url = config.public_url(local),
+        mode = config.stripe.mode.name(),
+    )
+}
+
+/// An address that can be connected to: "all addresses" is none.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_greeting_says_what_to_do_next() {
+        let env = [("STRIPE_API_KEY", "sk_test_SENTINEL")];
+        let env = env.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let config = Config::resolve(&BTreeMap::new(), &env, None, &|_| Ok(String::new()));
+        let text = greeting(&config.unwrap(), "0.0.0.0:8080".parse().unwrap());
+        insta::with_settings!({filters => vec![(env!("CARGO_PKG_VERSION"), "[version]")]}, {
+            insta::assert_snapshot!(text, @r"
+            qualify [version]
+            URL       http://127.0.0.1:8080
+            database  ./data/qualify.db
+            mode      test
+            webhooks  no signing secret yet: events are answered 503 until STRIPE_WEBHOOK_SECRET is set
+
+            To send it Stripe's events from this machine:
+              stripe listen --forward-to http://127.0.0.1:8080/webhooks/stripe
+            ");
+        });
+    }
 }

@@ -83,7 +83,7 @@ mod tests {
 
     #[tokio::test]
     async fn reading_stops_at_the_cap() {
-        let endless = stream::iter(std::iter::repeat(Ok::<_, std::io::Error>("x")));
+        let endless = stream::repeat_with(|| Ok::<_, std::io::Error>("x"));
         let body = Body::from_stream(endless);
         assert_eq!(read(body, 1000, TIME).await, Err(BodyError::TooLarge));
     }

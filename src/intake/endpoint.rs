@@ -92,7 +92,10 @@ impl Intake {
         let bytes = body::read(stream, BODY_BYTES_MAX, self.body_read)
             .await
             .map_err(refusal::body)?;
-        let header = head.headers.get(SIGNATURE).map(|h| h.as_bytes());
+        let header = head
+            .headers
+            .get(SIGNATURE)
+            .map(axum::http::HeaderValue::as_bytes);
         let now_us = self.clock.now_us();
         let verified = signature::verify(header, &bytes, &endpoint.secrets, self.clock.now())
             .map_err(|error| unverified(&error, &bytes))?;

@@ -1,0 +1,215 @@
+//! The composition root: settings become a database, a clock, routes and workers. It wires
+//! and decides nothing else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::domain::ids::ConnectionId;
+use crate::http::health::{self, Health};
+use crate::http::server::{self, Limits};
+use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, WriterLimits};
+use crate::store::{ConnectOptions, Db, StoreError};
+use crate::telemetry;
+use crate::workers::Workers;
+
+/// What rooms share: hand it to routes and workers by `Arc`.
+#[derive(Debug)]
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The database, migrated.
+    pub db: Db,
+    /// The clock.
+    pub clock: SharedClock,
+    /// The connection from settings. Its id is its mode, so that a change of mode never mixes
+    /// test data into live data.
+    pub connection: ConnectionId,
+    /// The connections that take webhooks; add to it when an admin adds a connection.
+    pub endpoints: Arc<Endpoints>,
+    /// Told after every commit of events: stage 2 has work.
+    pub committed: Arc<Notify>,
+}
+
+/// The bounds a server runs within; tests set narrower ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bounds {
+    /// Of HTTP.
+    pub http: Limits,
+    /// Of the queue of events.
+    pub writer: WriterLimits,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("the database cannot be opened: {0}")]
+    Database(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {cause}; set LISTEN_ADDR to a free address")]
+    Listen {
+        /// The address from settings.
+        address: SocketAddr,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether starting again later may work without a change.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_unavailable())
+    }
+}
+
+/// A server that runs. Dropping it stops nothing; call [`Running::shutdown`].
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub local_addr: SocketAddr,
+    /// What the rooms share.
+    pub app: Arc<App>,
+    closing: CancellationToken,
+    stop_http: CancellationToken,
+    http: JoinHandle<()>,
+    stop_writer: CancellationToken,
+    writer: JoinHandle<()>,
+    workers: Workers,
+    bounds: Bounds,
+}
+
+impl App {
+    /// Opens and migrates the database, listens, and starts everything.
+    pub async fn start(config: Config, clock: SharedClock) -> Result<Running, StartError> {
+        Self::start_within(config, clock, Bounds::default()).await
+    }
+
+    /// The same within bounds of the caller's choice.
+    pub async fn start_within(
+        config: Config,
+        clock: SharedClock,
+        bounds: Bounds,
+    ) -> Result<Running, StartError> {
+        let db = Db::connect(config.database_url.expose(), &ConnectOptions::default()).await?;
+        db.migrate().await?;
+        let sink: Arc<dyn EventSink> = Arc::new(db.clone());
+        Self::start_with(config, clock, bounds, db, sink).await
+    }
+
+    /// The same on a database that is open and migrated, with events going to `sink`. For
+    /// tests of a database that fails.
+    pub async fn start_with(
+        config: Config,
+        clock: SharedClock,
+        bounds: Bounds,
+        db: Db,
+        sink: Arc<dyn EventSink>,
+    ) -> Result<Running, StartError> {
+        telemetry::metrics_handle();
+        let address = config.listen_addr;
+        let listen = |cause| StartError::Listen { address, cause };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let local_addr = listener.local_addr().map_err(listen)?;
+
+        let endpoint = endpoint(&config);
+        let app = Arc::new(Self {
+            connection: endpoint.connection.clone(),
+            endpoints: Arc::new(Endpoints::new(endpoint)),
+            committed: Arc::new(Notify::new()),
+            config,
+            db,
+            clock,
+        });
+        let stop_writer = CancellationToken::new();
+        let committed = Arc::clone(&app.committed);
+        let (queue, writer) = Writer::start(sink, bounds.writer, committed, stop_writer.clone());
+
+        let closing = CancellationToken::new();
+        let routes = server_routes(&app, &queue, &bounds, &closing);
+        let stop_http = CancellationToken::new();
+        let serving = server::serve(listener, routes, bounds.http, stop_http.clone());
+        Ok(Running {
+            local_addr,
+            workers: workers(&app),
+            app,
+            closing,
+            stop_http,
+            http: tokio::spawn(serving),
+            stop_writer,
+            writer,
+            bounds,
+        })
+    }
+}
+
+/// The connection that comes from settings.
+fn endpoint(config: &Config) -> Endpoint {
+    Endpoint {
+        connection: ConnectionId::from(config.stripe.mode.name()),
+        mode: config.stripe.mode,
+        account: config.stripe.account.clone(),
+        secrets: config.stripe.webhook_secrets.clone(),
+    }
+}
+
+/// Every route. The API and the pages are merged in here.
+fn server_routes(
+    app: &Arc<App>,
+    writer: &Writer,
+    bounds: &Bounds,
+    closing: &CancellationToken,
+) -> Router {
+    let intake = Arc::new(Intake {
+        endpoints: Arc::clone(&app.endpoints),
+        writer: writer.clone(),
+        clock: Arc::clone(&app.clock),
+        body_read: bounds.http.body_read,
+        closing: closing.clone(),
+        skew_warned_at: AtomicI64::new(0),
+    });
+    let health = Arc::new(Health {
+        db: app.db.clone(),
+        connection: app.connection.clone(),
+        writer: writer.clone(),
+        clock: Arc::clone(&app.clock),
+    });
+    let routes = intake::routes(intake).merge(health::routes(health));
+    crate::http::dress(routes, bounds.http.request)
+}
+
+/// Every worker. Ingest, evaluation and the settlement schedule are started in here.
+fn workers(_app: &Arc<App>) -> Workers {
+    Workers::default()
+}
+
+impl Running {
+    /// Whether the task that stores events or the server loop has ended by itself.
+    pub fn has_died(&self) -> bool {
+        self.writer.is_finished() || self.http.is_finished()
+    }
+
+    /// Ends in the order in which nothing is lost: refuse new events, let open requests end,
+    /// store what waits, end the workers, close the database.
+    pub async fn shutdown(self) {
+        self.closing.cancel();
+        self.stop_http.cancel();
+        if let Err(error) = self.http.await {
+            tracing::error!(%error, "the server loop had died");
+        }
+        self.stop_writer.cancel();
+        if let Err(error) = self.writer.await {
+            tracing::error!(%error, "the task that stores events had died");
+        }
+        self.workers.end(self.bounds.http.grace).await;
+        self.app.db.close().await;
+    }
+}
