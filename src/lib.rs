@@ -1,4 +1,41 @@
-//! map, written below
+//! `qualify`: a self-hosted referral qualification engine for Stripe.
+//!
+//! The way of the data, one direction, no room entered twice:
+//!
+//! ```text
+//! Stripe ──HTTP──▶ intake ──event row──▶ ingest ──facts──▶ payments ─▶ matching ─▶ evaluate
+//!                  verify, store, 200    stripe::normalize   (pure)      (pure)      (pure)
+//!                                                                                      │ verdict
+//!                     notify ◀── outbox ── ledger ◀── settle ◀── every 12 h ── queue ◀─┘
+//! ```
+//!
+//! A stage writes rows that the next stage reads; stages never call each other. The 2xx to
+//! Stripe is written after the commit of the raw event and waits for nothing later.
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`domain`] | values: ids, money, time, facts that merge in any order, campaigns, verdicts |
+//! | [`stripe`] | the only place that knows Stripe's shapes: signature, event → facts |
+//! | [`rules`] | campaign files ⇄ [`domain::campaign::Campaign`], with every problem at its place |
+//! | [`payments`] | linked objects → payments, each once; payments → customers |
+//! | [`matching`] | customers and referrals → claims and cases |
+//! | [`mod@evaluate`] | (campaign, claim, instant) → verdict, with evidence; backtest over many |
+//! | [`store`] | SQLite or PostgreSQL: one SQL text a statement, one function a statement |
+//! | [`intake`] | the webhook endpoint and its group commit |
+//! | [`ingest`] | stored events → facts, in batches |
+//! | [`queue`] | facts that changed → verdicts → qualifications |
+//! | [`settle`] | limits, plan, execution, reversals, schedule |
+//! | [`ledger`] | accounts, entries, and what can be checked of them |
+//! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
+//! | [`http`] | the server loop, problems, health |
+//! | [`cli`] | one file per subcommand |
+//! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
+//!
+//! [`clock`] is the only place that reads time; [`config`] the only one that reads settings;
+//! [`telemetry`] names what is logged and measured.
+//! Imports run one way, from the values at the top to the composition root at the bottom; a
+//! test reads the `use crate::…` lines and checks it.
+
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -12,6 +49,7 @@ pub mod ledger;
 pub mod matching;
 pub mod payments;
 pub mod queue;
+pub mod registry;
 pub mod rules;
 pub mod settle;
 pub mod store;

@@ -1,7 +1,7 @@
 //! One group of linked objects, read as at most one payment. This is what is stored per
 //! group; whose it is and which coupons it used is settled when a customer is assembled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,7 @@ struct Members<'a> {
     sessions: Vec<(&'a str, &'a CheckoutState)>,
     refunds: Vec<&'a RefundState>,
     disputes: Vec<&'a DisputeState>,
+    outside: BTreeMap<&'a str, i64>,
     customers: Vec<&'a CustomerId>,
     points_to_money: bool,
     points_to_invoice: bool,
@@ -95,6 +96,12 @@ pub fn read_group<'a>(
             ObjectState::CheckoutSession(s) => group.sessions.push((&key.id, s)),
             ObjectState::Refund(s) => group.refunds.push(s),
             ObjectState::Dispute(s) => group.disputes.push(s),
+            ObjectState::InvoicePayment(s) => {
+                if let Some(invoice) = &s.invoice {
+                    let outside = group.outside.entry(invoice).or_default();
+                    *outside = outside.saturating_add(s.paid_outside);
+                }
+            }
             _ => {}
         }
     }
@@ -207,8 +214,14 @@ impl Members<'_> {
             .invoices
             .iter()
             .filter(|(_, s)| s.status == InvoiceStatus::Paid);
-        let invoices =
-            invoices.map(|(id, s)| (*id, s.paid_at.or(s.created), s.currency, s.amount_paid));
+        let invoices = invoices.map(|(id, s)| {
+            (
+                *id,
+                s.paid_at.or(s.created),
+                s.currency,
+                self.paid_inside(id, s),
+            )
+        });
         if let Some(money) = Money::sum(Level::Invoice, invoices) {
             return Some(money);
         }
@@ -258,7 +271,25 @@ impl Members<'_> {
             .invoices
             .iter()
             .filter(|(_, s)| s.status == InvoiceStatus::Paid);
-        paid.fold(0_i64, |sum, (_, s)| sum.saturating_add(s.paid_outside))
+        paid.fold(0_i64, |sum, (id, s)| {
+            sum.saturating_add(self.outside_of(id, s))
+        })
+    }
+
+    /// What was paid outside Stripe. Events from 2025-03-31 on do not say so on the invoice;
+    /// its invoice payments do.
+    fn outside_of(&self, id: &str, invoice: &InvoiceState) -> i64 {
+        let by_payments = self.outside.get(id).copied().unwrap_or(0);
+        if invoice.paid_outside > 0 {
+            invoice.paid_outside
+        } else {
+            by_payments
+        }
+    }
+
+    fn paid_inside(&self, id: &str, invoice: &InvoiceState) -> i64 {
+        let unsaid = self.outside_of(id, invoice) - invoice.paid_outside;
+        (invoice.amount_paid - unsaid).max(0)
     }
 
     /// Per charge the larger of its own cumulative figure and its refunds by id; refunds that

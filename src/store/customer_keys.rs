@@ -210,3 +210,31 @@ mod tests {
         assert_eq!(KeyKind::parse("phone"), None);
     }
 }
+
+/// Adds keys to what is there. Keys are only ever added while facts are folded: facts grow,
+/// and a key that no longer leads anywhere costs a look, never a verdict.
+pub async fn add_customer_keys(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    keys: &CustomerKeys,
+) -> Result<(), StoreError> {
+    let rows = keys.iter().flat_map(|(customer, keys)| {
+        keys.iter().map(move |(kind, value)| {
+            [
+                connection.into(),
+                kind.name().into(),
+                value.into(),
+                customer.into(),
+            ]
+        })
+    });
+    Statement::new(
+        "INSERT INTO customer_keys (connection_id, key_kind, key_value, customer_id)
+         {rows}
+         ON CONFLICT (connection_id, key_kind, key_value, customer_id) DO NOTHING",
+    )
+    .rows(rows)
+    .execute(tx)
+    .await?;
+    Ok(())
+}

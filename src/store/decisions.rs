@@ -140,3 +140,20 @@ pub async fn newest_decision(
             .await?;
     newest.map(|newest| instant(TABLE, newest)).transpose()
 }
+
+/// Every decision that links a customer to a referral or refuses a referral outright, in order
+/// of (`decided_at`, id). Each took a person, so they are few.
+pub async fn linking_decisions(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<Vec<Decision>, StoreError> {
+    let rows = Statement::new(
+        "SELECT decision_id, subject, choice, actor, reason, decided_at FROM decisions
+         WHERE connection_id = $1 AND case_id IS NULL
+         ORDER BY decided_at, decision_id",
+    )
+    .bind(connection)
+    .fetch_all(tx)
+    .await?;
+    read(rows)
+}

@@ -9,7 +9,7 @@ use super::db::Tx;
 use super::error::StoreError;
 use super::json::{name, stored_names};
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{CampaignId, ConnectionId, CouponId, PromoterId};
 
 stored_names! {
     /// What is to be judged again.
@@ -130,4 +130,81 @@ pub async fn waiting(
         .bind(connection)
         .fetch_one(tx)
         .await
+}
+
+/// How a set of rows is put on the list: what is there gets a greater mark.
+const ON_THE_LIST: &str = " ON CONFLICT (connection_id, kind, id) DO UPDATE
+     SET mark = CASE WHEN excluded.mark > dirty.mark THEN excluded.mark ELSE dirty.mark + 1 END";
+
+/// Puts every referral of a campaign on the list, and every customer who used a coupon that
+/// belongs to a promoter: the campaign's rules have changed.
+pub async fn mark_campaign(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    campaign: &CampaignId,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "INSERT INTO dirty (connection_id, kind, id, mark, marked_at_us)
+         SELECT connection_id, 'referral', referral_id, CAST($3 AS BIGINT), CAST($3 AS BIGINT)
+         FROM referrals WHERE connection_id = $1 AND campaign_id = $2",
+    )
+    .bind(connection)
+    .bind(campaign)
+    .bind(now_us)
+    .text(ON_THE_LIST)
+    .execute(tx)
+    .await?;
+    Statement::new(
+        "INSERT INTO dirty (connection_id, kind, id, mark, marked_at_us)
+         SELECT DISTINCT k.connection_id, 'customer', k.customer_id,
+                CAST($2 AS BIGINT), CAST($2 AS BIGINT)
+         FROM promoter_coupons AS c
+         JOIN customer_keys AS k
+           ON k.connection_id = c.connection_id AND k.key_kind = 'coupon'
+          AND k.key_value = c.coupon_id
+         WHERE c.connection_id = $1",
+    )
+    .bind(connection)
+    .bind(now_us)
+    .text(ON_THE_LIST)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Puts the referrals of some promoters on the list, and every customer who used one of
+/// `coupons` (those they have, had, or get): the promoters have changed.
+pub async fn mark_promoters(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    promoters: &[PromoterId],
+    coupons: &[CouponId],
+    now_us: i64,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "INSERT INTO dirty (connection_id, kind, id, mark, marked_at_us)
+         SELECT connection_id, 'referral', referral_id, CAST($2 AS BIGINT), CAST($2 AS BIGINT)
+         FROM referrals WHERE connection_id = $1 AND promoter_id IN ({rows})",
+    )
+    .bind(connection)
+    .bind(now_us)
+    .list(promoters)
+    .text(ON_THE_LIST)
+    .execute(tx)
+    .await?;
+    Statement::new(
+        "INSERT INTO dirty (connection_id, kind, id, mark, marked_at_us)
+         SELECT DISTINCT connection_id, 'customer', customer_id,
+                CAST($2 AS BIGINT), CAST($2 AS BIGINT)
+         FROM customer_keys
+         WHERE connection_id = $1 AND key_kind = 'coupon' AND key_value IN ({rows})",
+    )
+    .bind(connection)
+    .bind(now_us)
+    .list(coupons)
+    .text(ON_THE_LIST)
+    .execute(tx)
+    .await?;
+    Ok(())
 }

@@ -8,7 +8,7 @@
 mod db;
 pub mod dialect;
 mod error;
-mod json;
+pub mod json;
 mod postgres;
 mod retry;
 mod sqlite;

@@ -1,0 +1,141 @@
+//! Saving campaigns: from the editor or API with the number that was edited, and from files at
+//! start.
+
+use crate::clock::Clock;
+use crate::domain::campaign::{Campaign, Mode};
+use crate::domain::ids::{AccountId, ConnectionId};
+use crate::rules::{self, RuleSet};
+use crate::store::campaigns::{
+    NewRevision, StoredRevision, current_campaign, put_revision, revision_by_hash,
+};
+use crate::store::dirty::mark_campaign;
+use crate::store::{Db, StoreError, Tx};
+
+use super::RegistryError;
+
+/// What saving came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The campaign as it is now.
+    pub campaign: Campaign,
+    /// The number of its current revision.
+    pub number: i64,
+    /// Whether anything changed: the same rules again make no new revision.
+    pub changed: bool,
+}
+
+/// Who saves, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Author<'a> {
+    /// A person's name, a key's, or a file's.
+    pub who: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
+/// Saves a campaign's rules (TOML). `expected` is the number of the revision that was edited,
+/// `None` for a new campaign.
+pub async fn save(
+    db: &Db,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    source: &str,
+    expected: Option<i64>,
+    author: Author<'_>,
+) -> Result<Saved, RegistryError> {
+    let campaign = rules::parse("the campaign", source).map_err(RegistryError::Rules)?;
+    let mut tx = db.begin().await?;
+    let current = current_campaign(&mut tx, connection, &campaign.id).await?;
+    if current.as_ref().map(|revision| revision.number) != expected {
+        return Err(RegistryError::Stale);
+    }
+    if let Some(current) = current.filter(|c| c.revision == campaign.revision.as_str()) {
+        return Ok(Saved {
+            campaign,
+            number: current.number,
+            changed: false,
+        });
+    }
+    let number = put(
+        &mut tx, connection, clock, &campaign, source, expected, author,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(Saved {
+        campaign,
+        number,
+        changed: true,
+    })
+}
+
+/// What loading files came to, by campaign id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// New or changed.
+    pub saved: Vec<String>,
+    /// For another account or mode than this connection's.
+    pub elsewhere: Vec<String>,
+}
+
+/// Takes campaign files over. A file whose rules a campaign has had before is old news: what
+/// was saved in the app since then stays.
+pub async fn load_files(
+    db: &Db,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    (account, mode): (Option<&AccountId>, Mode),
+    files: &RuleSet,
+) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded::default();
+    let mut tx = db.begin().await?;
+    for campaign in &files.campaigns {
+        let other = campaign
+            .account
+            .as_ref()
+            .is_some_and(|a| account.is_some_and(|b| a != b));
+        if other || campaign.mode != mode {
+            loaded.elsewhere.push(campaign.id.as_str().to_owned());
+            continue;
+        }
+        let known = revision_by_hash(&mut tx, connection, &campaign.id, &campaign.revision).await?;
+        if known.is_some() {
+            continue;
+        }
+        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
+        let expected = current.map(|revision: StoredRevision| revision.number);
+        let source = files.sources.get(&campaign.id).cloned().unwrap_or_default();
+        let author = Author {
+            who: "file",
+            why: "campaign file",
+        };
+        put(
+            &mut tx, connection, clock, campaign, &source, expected, author,
+        )
+        .await?;
+        loaded.saved.push(campaign.id.as_str().to_owned());
+    }
+    tx.commit().await?;
+    Ok(loaded)
+}
+
+async fn put(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    campaign: &Campaign,
+    source: &str,
+    expected: Option<i64>,
+    author: Author<'_>,
+) -> Result<i64, StoreError> {
+    let revision = NewRevision {
+        campaign: campaign.id.clone(),
+        revision: campaign.revision.clone(),
+        source: source.to_owned(),
+        created_at: clock.now(),
+        created_by: author.who.to_owned(),
+        reason: author.why.to_owned(),
+    };
+    let number = put_revision(tx, connection, &revision, expected).await?;
+    mark_campaign(tx, connection, &campaign.id, clock.now_us()).await?;
+    Ok(number)
+}

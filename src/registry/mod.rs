@@ -1,0 +1,11 @@
+//! What people do, as commands: save a campaign, register promoters and referrals, decide a
+//! case. Each checks, writes, and puts whatever it touches on the work list, in one
+//! transaction. The API, the command line and the pages call these and nothing below.
+
+pub mod campaigns;
+pub mod decisions;
+mod error;
+pub mod promoters;
+pub mod referrals;
+
+pub use error::RegistryError;

@@ -1,0 +1,226 @@
+//! Registering and changing promoters. A coupon id belongs to at most one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::clock::Clock;
+use crate::domain::email::CanonicalEmail;
+use crate::domain::fact::{ObjectKind, ObjectState};
+use crate::domain::ids::{ConnectionId, CouponId, PromoterId};
+use crate::domain::people::Promoter;
+use crate::rules::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_coupons};
+use crate::store::dirty::mark_promoters;
+use crate::store::objects::objects_of_kind;
+use crate::store::promoters::{load_promoters, owners_of_coupons, upsert_promoters};
+use crate::store::{Db, StoreError, Tx};
+
+use super::RegistryError;
+
+/// Coupons and promotion codes looked at per page while learning which are known.
+const PAGE: u32 = 500;
+
+/// A promoter as somebody writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PromoterInput {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Its email.
+    pub email: Option<String>,
+    /// The code in its referral link.
+    pub code: Option<String>,
+    /// Its coupon ids.
+    pub coupons: Vec<String>,
+    /// Its own Stripe customer id.
+    pub stripe_customer_id: Option<String>,
+}
+
+/// Writes promoters over what was there, all or none; each id at most once. The error names
+/// the promoter by its position: `/3/email`.
+pub async fn put(
+    db: &Db,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    inputs: &[PromoterInput],
+) -> Result<Vec<Promoter>, RegistryError> {
+    let mut tx = db.begin().await?;
+    let known = known_coupons(&mut tx, connection).await?;
+    let mut promoters = Vec::with_capacity(inputs.len());
+    let mut ids = BTreeSet::new();
+    for (index, input) in inputs.iter().enumerate() {
+        let promoter = check(index, input, &known)?;
+        if !ids.insert(promoter.id.clone()) {
+            let message = format!("the promoter {} appears twice", promoter.id);
+            return Err(RegistryError::invalid(
+                "duplicate_id",
+                &format!("/{index}/id"),
+                message,
+            ));
+        }
+        promoters.push(promoter);
+    }
+    check_owners(&mut tx, connection, &promoters).await?;
+    let ids: Vec<PromoterId> = ids.into_iter().collect();
+    let before: BTreeMap<PromoterId, Promoter> = load_promoters(&mut tx, connection, &ids)
+        .await?
+        .into_iter()
+        .map(|stored| (stored.promoter.id.clone(), stored.promoter))
+        .collect();
+    for promoter in &mut promoters {
+        promoter.suspended = before
+            .get(&promoter.id)
+            .is_some_and(|before| before.suspended);
+    }
+    let had = before
+        .values()
+        .flat_map(|promoter| promoter.coupons.iter().cloned());
+    let has = promoters
+        .iter()
+        .flat_map(|promoter| promoter.coupons.iter().cloned());
+    let coupons: Vec<CouponId> = had
+        .chain(has)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    upsert_promoters(&mut tx, connection, &promoters, clock.now()).await?;
+    mark_promoters(&mut tx, connection, &ids, &coupons, clock.now_us()).await?;
+    tx.commit().await?;
+    Ok(promoters)
+}
+
+fn check(
+    index: usize,
+    input: &PromoterInput,
+    known: &KnownCoupons,
+) -> Result<Promoter, RegistryError> {
+    let at = |field: &str| format!("/{index}/{field}");
+    let id = super::referrals::plain(&input.id, &at("id"))?;
+    let name = input.name.trim();
+    if name.is_empty() || name.chars().count() > 120 || name.chars().any(char::is_control) {
+        let message = "a name has 1 to 120 characters and no control characters";
+        return Err(RegistryError::invalid("name_invalid", &at("name"), message));
+    }
+    let email = match input
+        .email
+        .as_deref()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+    {
+        None => None,
+        Some(text) => Some(CanonicalEmail::parse(text).ok_or_else(|| {
+            let message = "this is not an email address; write it like ana@example.com";
+            RegistryError::invalid("email_invalid", &at("email"), message)
+        })?),
+    };
+    let mut coupons = Vec::new();
+    for (position, coupon) in input.coupons.iter().enumerate() {
+        let coupon = check_coupon_id(coupon, known)
+            .map_err(|problem| coupon_refused(&problem, &format!("/{index}/coupons/{position}")))?;
+        if !coupons.contains(&coupon) {
+            coupons.push(coupon);
+        }
+    }
+    coupons.sort_unstable();
+    let optional = |text: &Option<String>, field: &str| match text.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => super::referrals::plain(text, &at(field)).map(Some),
+    };
+    Ok(Promoter {
+        id: PromoterId::new(id),
+        name: name.to_owned(),
+        email,
+        code: optional(&input.code, "code")?,
+        coupons,
+        stripe_customer_id: optional(&input.stripe_customer_id, "stripe_customer_id")?,
+        suspended: false,
+    })
+}
+
+fn coupon_refused(problem: &CouponProblem, pointer: &str) -> RegistryError {
+    RegistryError::invalid(problem.code(), pointer, problem.to_string())
+}
+
+/// Refuses a coupon that two of these promoters, or one of them and another, would share.
+async fn check_owners(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    promoters: &[Promoter],
+) -> Result<(), RegistryError> {
+    let pairs = promoters
+        .iter()
+        .flat_map(|p| p.coupons.iter().map(move |c| (&p.id, c)));
+    let in_use = |problem: String| RegistryError::Conflict {
+        code: "coupon_in_use",
+        message: problem,
+    };
+    if let Err(problems) = check_promoter_coupons(pairs.clone()) {
+        let first = problems
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        return Err(in_use(first));
+    }
+    let coupons: Vec<CouponId> = pairs.map(|(_, coupon)| coupon.clone()).collect();
+    let ids: BTreeSet<&PromoterId> = promoters.iter().map(|p| &p.id).collect();
+    let owners = owners_of_coupons(tx, connection, &coupons).await?;
+    match owners.iter().find(|(_, owner)| !ids.contains(owner)) {
+        None => Ok(()),
+        Some((coupon, owner)) => Err(in_use(format!(
+            "the coupon {coupon} belongs to {owner}; take it from there first"
+        ))),
+    }
+}
+
+/// What events have told of coupons and promotion codes, so that a code in the place of an id
+/// is refused by name.
+async fn known_coupons(tx: &mut Tx, connection: &ConnectionId) -> Result<KnownCoupons, StoreError> {
+    let mut known = KnownCoupons::new();
+    for kind in [ObjectKind::Coupon, ObjectKind::PromotionCode] {
+        let mut after: Option<String> = None;
+        loop {
+            let page = objects_of_kind(tx, connection, kind, after.as_deref(), PAGE).await?;
+            for object in &page {
+                match &object.state {
+                    ObjectState::Coupon(_) => known.add_coupon(object.key.id.as_str().into()),
+                    ObjectState::PromotionCode(state) => {
+                        if let Some(coupon) = &state.coupon {
+                            for code in state.code.values() {
+                                known.add_promotion_code(&object.key.id, code, coupon.clone());
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() >= PAGE as usize => after = Some(last.key.id.clone()),
+                _ => break,
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Suspends a promoter or lifts it, and has its referrals judged again.
+pub async fn suspend(
+    db: &Db,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    promoter: &PromoterId,
+    suspended: bool,
+) -> Result<(), RegistryError> {
+    let mut tx = db.begin().await?;
+    let known = crate::store::promoters::set_suspended(&mut tx, connection, promoter, suspended);
+    if !known.await? {
+        return Err(RegistryError::NotFound(format!("the promoter {promoter}")));
+    }
+    let ids = std::slice::from_ref(promoter);
+    let stored = load_promoters(&mut tx, connection, ids).await?;
+    let coupons: Vec<CouponId> = stored
+        .into_iter()
+        .flat_map(|s| s.promoter.coupons)
+        .collect();
+    mark_promoters(&mut tx, connection, ids, &coupons, clock.now_us()).await?;
+    tx.commit().await?;
+    Ok(())
+}
