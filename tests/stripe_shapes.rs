@@ -4,55 +4,14 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test stops where something is not as expected"
 )]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use qualify::stripe::{Event, Reading, read_envelope, read_event};
-
-/// The event types that Stripe's webhook endpoint is asked to send.
-const SUBSCRIBED: [&str; 38] = [
-    "customer.created",
-    "customer.updated",
-    "customer.deleted",
-    "customer.discount.created",
-    "customer.discount.updated",
-    "customer.discount.deleted",
-    "customer.subscription.created",
-    "customer.subscription.updated",
-    "customer.subscription.deleted",
-    "invoice.paid",
-    "invoice.payment_succeeded",
-    "invoice_payment.paid",
-    "invoice.voided",
-    "invoice.marked_uncollectible",
-    "payment_intent.succeeded",
-    "charge.succeeded",
-    "charge.captured",
-    "charge.updated",
-    "charge.refunded",
-    "charge.refund.updated",
-    "refund.created",
-    "refund.updated",
-    "refund.failed",
-    "credit_note.created",
-    "credit_note.updated",
-    "credit_note.voided",
-    "charge.dispute.created",
-    "charge.dispute.updated",
-    "charge.dispute.closed",
-    "charge.dispute.funds_withdrawn",
-    "charge.dispute.funds_reinstated",
-    "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.async_payment_failed",
-    "checkout.session.expired",
-    "coupon.deleted",
-    "promotion_code.created",
-    "promotion_code.updated",
-];
+use qualify::stripe::{EVENTS_NEEDED, Event, Reading, read_envelope, read_event};
 
 /// Every fixture as (`<api version>/<name>`, body), in order of name.
 fn fixtures() -> Vec<(String, Vec<u8>)> {
@@ -110,7 +69,7 @@ fn every_subscribed_type_gives_facts_in_some_fixture() {
             covered.insert(event.envelope.event_type);
         }
     }
-    let missing: Vec<_> = SUBSCRIBED
+    let missing: Vec<_> = EVENTS_NEEDED
         .iter()
         .filter(|wanted| !covered.contains(**wanted))
         .collect();
@@ -126,4 +85,51 @@ fn the_cheap_envelope_is_the_full_one() {
             "{name}"
         );
     }
+}
+
+/// The places of all values inside a value, as JSON pointers.
+fn places(value: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+    let children: Vec<(String, &serde_json::Value)> = match value {
+        serde_json::Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), v)).collect(),
+        serde_json::Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (i.to_string(), v))
+            .collect(),
+        _ => return,
+    };
+    for (key, child) in children {
+        let place = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        places(child, &place, found);
+        found.push(place);
+    }
+}
+
+#[test]
+fn whatever_stands_in_a_field_is_read_or_refused() {
+    let strange = [
+        serde_json::json!(null),
+        serde_json::json!("\u{0}"),
+        serde_json::json!(-1),
+        serde_json::json!(1e300),
+        serde_json::json!([{}]),
+        serde_json::json!({"id": "x", "deleted": true}),
+    ];
+    let (mut facts, mut quarantined) = (0, 0);
+    for (_, body) in fixtures() {
+        let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let mut found = Vec::new();
+        places(&event, "", &mut found);
+        for (index, place) in found.iter().enumerate() {
+            let mut changed = event.clone();
+            let value = strange[index % strange.len()].clone();
+            *changed.pointer_mut(place).unwrap() = value;
+            match read_event(changed.to_string().as_bytes()).map(|e| e.reading) {
+                Ok(Reading::Facts(_)) => facts += 1,
+                Ok(Reading::Quarantined { .. }) => quarantined += 1,
+                _ => {}
+            }
+        }
+    }
+    assert!(facts > 1_000 && quarantined > 500, "{facts}, {quarantined}");
 }

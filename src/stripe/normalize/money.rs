@@ -180,3 +180,94 @@ fn charge_status(wire: &Charge<'_>, path: &Path<'_>) -> Outcome<ChargeStatus> {
         _ => ChargeStatus::Pending,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fact::ObjectKind;
+    use crate::stripe::normalize::testing::state;
+
+    #[test]
+    fn how_far_a_charge_got() {
+        use ChargeStatus::{Failed, Pending, Succeeded};
+        let cases = [
+            (json!({"status": "succeeded"}), (Succeeded, true)),
+            (
+                json!({"status": "succeeded", "captured": false}),
+                (Succeeded, false),
+            ),
+            (json!({"status": "paid"}), (Succeeded, true)),
+            (json!({"paid": true}), (Succeeded, true)),
+            (json!({"paid": false}), (Failed, false)),
+            (json!({"status": "failed", "paid": true}), (Failed, false)),
+            (
+                json!({"status": "pending", "captured": true}),
+                (Pending, true),
+            ),
+            (
+                json!({"status": "of tomorrow", "paid": true}),
+                (Pending, false),
+            ),
+        ];
+        for (mut object, expected) in cases {
+            object["id"] = "ch_1".into();
+            let ObjectState::Charge(charge) = state("charge.updated", &object, ObjectKind::Charge)
+            else {
+                panic!("{object}")
+            };
+            assert_eq!((charge.status, charge.captured), expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn how_far_an_intent_got() {
+        use IntentStatus::{AttemptFailed, Canceled, RequiresCapture, Started, Succeeded};
+        let error = json!({"code": "card_declined"});
+        let cases = [
+            (
+                json!({"status": "succeeded", "last_payment_error": error}),
+                Succeeded,
+            ),
+            (json!({"status": "canceled"}), Canceled),
+            (json!({"status": "requires_capture"}), RequiresCapture),
+            (json!({"status": "requires_payment_method"}), Started),
+            (
+                json!({"status": "requires_payment_method", "last_payment_error": error}),
+                AttemptFailed,
+            ),
+            (
+                json!({"status": "requires_source", "last_payment_error": error}),
+                AttemptFailed,
+            ),
+            (
+                json!({"status": "processing", "last_payment_error": error}),
+                Started,
+            ),
+            (json!({"status": "of tomorrow"}), Started),
+        ];
+        for (mut object, expected) in cases {
+            object["id"] = "pi_1".into();
+            let kind = ObjectKind::PaymentIntent;
+            let ObjectState::PaymentIntent(intent) = state("payment_intent.created", &object, kind)
+            else {
+                panic!("{object}")
+            };
+            assert_eq!(intent.status, expected, "{object}");
+            assert_eq!(intent.succeeded_at.is_some(), expected == Succeeded);
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_partial_capture_is_taken_off_once() {
+        assert_eq!(before_release(5000, 3000, 2000), 5000, "5000 - 2000 stay");
+        assert_eq!(
+            before_release(5000, 3000, 0),
+            3000,
+            "more may be captured later"
+        );
+        assert_eq!(before_release(5000, 0, 5000), 0, "released without capture");
+        assert_eq!(before_release(5000, 5000, 2000), 5000);
+    }
+}

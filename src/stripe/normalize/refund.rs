@@ -136,3 +136,63 @@ fn dispute_status(status: Option<&str>) -> DisputeStatus {
         _ => DisputeStatus::Open,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fact::ObjectKind;
+    use crate::stripe::normalize::testing::state;
+
+    #[test]
+    fn how_far_a_dispute_got() {
+        let cases = [
+            (Some("warning_needs_response"), DisputeStatus::Inquiry),
+            (Some("warning_closed"), DisputeStatus::Inquiry),
+            (Some("needs_response"), DisputeStatus::Open),
+            (Some("of tomorrow"), DisputeStatus::Open),
+            (None, DisputeStatus::Open),
+            (Some("won"), DisputeStatus::Won),
+            (Some("lost"), DisputeStatus::Lost),
+            (Some("prevented"), DisputeStatus::Prevented),
+            (Some("charge_refunded"), DisputeStatus::Prevented),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(dispute_status(status), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn how_far_a_refund_got() {
+        let cases = [
+            (json!("pending"), RefundStatus::Pending),
+            (json!("requires_action"), RefundStatus::Pending),
+            (json!("of tomorrow"), RefundStatus::Pending),
+            (json!("succeeded"), RefundStatus::Succeeded),
+            (json!(null), RefundStatus::Succeeded),
+            (json!("failed"), RefundStatus::Failed),
+            (json!("canceled"), RefundStatus::Canceled),
+        ];
+        for (status, expected) in cases {
+            let object = json!({"id": "re_1", "status": status});
+            let ObjectState::Refund(refund) = state("refund.updated", &object, ObjectKind::Refund)
+            else {
+                panic!("{object}")
+            };
+            assert_eq!(refund.status, expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn only_the_events_type_says_that_funds_moved() {
+        let object = json!({"id": "dp_1", "status": "lost"});
+        let moved = |event_type| match state(event_type, &object, ObjectKind::Dispute) {
+            ObjectState::Dispute(d) => (d.withdrawn.is_some(), d.reinstated.is_some()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(moved("charge.dispute.closed"), (false, false));
+        assert_eq!(moved("charge.dispute.funds_withdrawn"), (true, false));
+        assert_eq!(moved("charge.dispute.funds_reinstated"), (false, true));
+    }
+}
