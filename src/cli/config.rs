@@ -38,7 +38,7 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
             table.add_row([line.setting, value, line.origin.name()]);
         }
         for line in table.lines() {
-            writeln!(out, "{}", line.trim_end())?;
+            writeln!(out, "{}", line.trim())?;
         }
     }
     for warning in &config.warnings {

@@ -96,7 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
         Err(error) if is_closed_pipe(&error) => Exit::Ok as u8,
         Err(error) => {
             // The cause is told once, here; commands return it instead of printing it.
-            let _ = writeln!(std::io::stderr(), "qualify: {error:#}");
+            let _ = writeln!(std::io::stderr(), "qualify: {}", in_words(&error));
             code_of(&error) as u8
         }
     }
@@ -121,6 +121,19 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<std::io::Error>()
         .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The error and its causes in one line; a cause that was already told is left out.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 fn code_of(error: &anyhow::Error) -> Exit {
@@ -156,6 +169,17 @@ mod tests {
         assert_eq!(
             run_with(&["config", "show", "--listen-addr", "nowhere"]).0,
             Exit::Usage as u8
+        );
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = anyhow::anyhow!("timed out")
+            .context("the database failed: timed out")
+            .context("cannot start");
+        assert_eq!(
+            in_words(&error),
+            "cannot start: the database failed: timed out"
         );
     }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
 use super::settings::SettingsArgs;
@@ -40,11 +41,13 @@ pub fn run(_args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow
 }
 
 async fn serve(config: Config, out: &mut dyn Write) -> anyhow::Result<u8> {
+    // Before the greeting: whoever waits for it may send a signal at once.
+    let mut signals = Signals::listen()?;
     let running = App::start(config, SystemClock::shared()).await?;
     write_greeting(&running, out)?;
     let code = tokio::select! {
-        signal = told_to_end() => {
-            tracing::info!(signal = signal?, "ending: open requests and stored events first");
+        signal = signals.told_to_end() => {
+            tracing::info!(signal, "ending: open requests and stored events first");
             Exit::Ok
         }
         () = death(&running) => {
@@ -62,13 +65,25 @@ async fn death(running: &Running) {
     }
 }
 
-async fn told_to_end() -> anyhow::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::select! {
-        _ = term.recv() => Ok("SIGTERM"),
-        _ = int.recv() => Ok("SIGINT"),
+/// The signals that mean "please end".
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            int: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
+    }
+
+    async fn told_to_end(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
+        }
     }
 }
 

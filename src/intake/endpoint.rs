@@ -194,3 +194,81 @@ fn tell(inserted: Inserted, state: EventState, reason: Option<&EventReason>) -> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::domain::campaign::Mode;
+    use crate::intake::sink::Storing;
+    use crate::intake::{EventSink, WriterLimits};
+    use crate::store::events::NewEvent;
+    use axum::body::Body;
+    use tokio::sync::Notify;
+    use tower::ServiceExt;
+
+    #[derive(Debug)]
+    struct Accepts;
+
+    impl EventSink for Accepts {
+        fn insert<'a>(
+            &'a self,
+            _: &'a crate::domain::ids::ConnectionId,
+            events: &'a [NewEvent],
+        ) -> Storing<'a> {
+            Box::pin(async { Ok(vec![Inserted::New; events.len()]) })
+        }
+    }
+
+    /// Everything in order but for what the test changes.
+    fn intake(secrets: &[&str], closing: &CancellationToken) -> Router {
+        let stop = CancellationToken::new();
+        let committed = Arc::new(Notify::new());
+        let (writer, _) =
+            Writer::start(Arc::new(Accepts), WriterLimits::default(), committed, stop);
+        let endpoints = Endpoints::new(Endpoint {
+            connection: "live".into(),
+            mode: Mode::Live,
+            account: None,
+            secrets: secrets
+                .iter()
+                .filter_map(|s| crate::config::Secret::new(s))
+                .collect(),
+        });
+        routes(Arc::new(Intake {
+            endpoints: Arc::new(endpoints),
+            writer,
+            clock: Arc::new(ManualClock::at(crate::domain::time::Timestamp::default())),
+            body_read: Duration::from_secs(1),
+            closing: closing.clone(),
+            skew_warned_at: AtomicI64::new(0),
+        }))
+    }
+
+    async fn post_signed(routes: &Router) -> u16 {
+        let at = crate::domain::time::Timestamp::default();
+        let request = Request::post("/webhooks/stripe")
+            .header(SIGNATURE, signature::sign("whsec_1", b"{}", at))
+            .body(Body::from("{}"));
+        let answer = routes.clone().oneshot(request.unwrap()).await.unwrap();
+        if answer.status() == 503 {
+            assert!(answer.headers().contains_key("retry-after"));
+        }
+        answer.status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_shutting_down_takes_no_more() {
+        let closing = CancellationToken::new();
+        let routes = intake(&["whsec_1"], &closing);
+        assert_eq!(post_signed(&routes).await, 200);
+        closing.cancel();
+        assert_eq!(post_signed(&routes).await, 503);
+    }
+
+    #[tokio::test]
+    async fn without_a_secret_nothing_is_taken() {
+        let routes = intake(&[], &CancellationToken::new());
+        assert_eq!(post_signed(&routes).await, 503);
+    }
+}

@@ -42,7 +42,8 @@ const NEVER_SAID: [&str; 6] = [
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    row: String,
+    #[serde(rename = "row")]
+    title: String,
     #[serde(default)]
     server: Server,
     request: Sent,
@@ -252,7 +253,7 @@ async fn every_row_of_the_table_holds() {
         let row: Row = toml::from_str(&std::fs::read_to_string(&file).unwrap())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         codes.extend(row.expect.code.clone());
-        let title = row.row.clone();
+        let title = row.title.clone();
         // A task of its own, so that one failing row does not hide the others.
         if tokio::spawn(async move { check(&row).await })
             .await

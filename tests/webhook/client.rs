@@ -1,6 +1,7 @@
 //! A small HTTP client on a bare socket: it can stop half-way and send what no library would.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -46,10 +47,10 @@ impl Request {
             head.push_str("transfer-encoding: chunked\r\n");
         } else {
             let length = self.announce.unwrap_or(self.body.len());
-            head.push_str(&format!("content-length: {length}\r\n"));
+            write!(head, "content-length: {length}\r\n").unwrap();
         }
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         head.push_str("connection: close\r\n\r\n");
         head.into_bytes()

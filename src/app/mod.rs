@@ -1,6 +1,8 @@
 //! The composition root: settings become a database, a clock, routes and workers. It wires
 //! and decides nothing else.
 
+mod connection;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -20,6 +22,8 @@ use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, Writer
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::telemetry;
 use crate::workers::Workers;
+
+pub use connection::ConnectionError;
 
 /// What rooms share: hand it to routes and workers by `Arc`.
 #[derive(Debug)]
@@ -52,8 +56,11 @@ pub struct Bounds {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database cannot be used.
-    #[error("the database cannot be opened: {0}")]
+    #[error("the database cannot be opened; check DATABASE_URL and that the database runs")]
     Database(#[from] StoreError),
+    /// The settings do not fit the database.
+    #[error("the connection from settings cannot be used")]
+    Connection(#[from] ConnectionError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {cause}; set LISTEN_ADDR to a free address")]
     Listen {
@@ -67,7 +74,12 @@ pub enum StartError {
 impl StartError {
     /// Whether starting again later may work without a change.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Database(error) if error.is_unavailable())
+        match self {
+            Self::Database(error) | Self::Connection(ConnectionError::Store(error)) => {
+                error.is_unavailable()
+            }
+            _ => false,
+        }
     }
 }
 
@@ -120,7 +132,7 @@ impl App {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let local_addr = listener.local_addr().map_err(listen)?;
 
-        let endpoint = endpoint(&config);
+        let endpoint = endpoint(&config, &db, &clock).await?;
         let app = Arc::new(Self {
             connection: endpoint.connection.clone(),
             endpoints: Arc::new(Endpoints::new(endpoint)),
@@ -151,14 +163,19 @@ impl App {
     }
 }
 
-/// The connection that comes from settings.
-fn endpoint(config: &Config) -> Endpoint {
-    Endpoint {
-        connection: ConnectionId::from(config.stripe.mode.name()),
-        mode: config.stripe.mode,
-        account: config.stripe.account.clone(),
+/// The connection that comes from settings, as far as its webhooks go.
+async fn endpoint(
+    config: &Config,
+    db: &Db,
+    clock: &SharedClock,
+) -> Result<Endpoint, ConnectionError> {
+    let connection = connection::ensure(db, &config.stripe, clock.now()).await?;
+    Ok(Endpoint {
+        connection: connection.id,
+        mode: connection.mode,
+        account: connection.account,
         secrets: config.stripe.webhook_secrets.clone(),
-    }
+    })
 }
 
 /// Every route. The API and the pages are merged in here.
