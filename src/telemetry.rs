@@ -26,6 +26,8 @@ pub mod field {
     pub const MILLIS: &str = "ms";
     /// The error that explains a failure.
     pub const ERROR: &str = "error";
+    /// The stage behind intake that speaks.
+    pub const WORKER: &str = "worker";
 }
 
 /// The names of the metrics.

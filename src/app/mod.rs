@@ -2,6 +2,7 @@
 //! and decides nothing else.
 
 mod connection;
+mod stages;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, Writer
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::telemetry;
 use crate::workers::Workers;
+use crate::{registry, rules};
 
 pub use connection::ConnectionError;
 
@@ -41,6 +43,8 @@ pub struct App {
     pub endpoints: Arc<Endpoints>,
     /// Told after every commit of events: stage 2 has work.
     pub committed: Arc<Notify>,
+    /// Told whenever something was put on the work list of the judging stage.
+    pub touched: Arc<Notify>,
 }
 
 /// The bounds a server runs within; tests set narrower ones.
@@ -61,6 +65,9 @@ pub enum StartError {
     /// The settings do not fit the database.
     #[error("the connection from settings cannot be used")]
     Connection(#[from] ConnectionError),
+    /// Campaign files have problems.
+    #[error("{}", rules_words(.0))]
+    Rules(Vec<rules::Problem>),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {cause}; set LISTEN_ADDR to a free address")]
     Listen {
@@ -69,6 +76,14 @@ pub enum StartError {
         /// The system's words.
         cause: std::io::Error,
     },
+}
+
+fn rules_words(problems: &[rules::Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    format!(
+        "campaign files have problems; `qualify check` shows them again:\n{}",
+        lines.join("\n")
+    )
 }
 
 impl StartError {
@@ -137,10 +152,12 @@ impl App {
             connection: endpoint.connection.clone(),
             endpoints: Arc::new(Endpoints::new(endpoint)),
             committed: Arc::new(Notify::new()),
+            touched: Arc::new(Notify::new()),
             config,
             db,
             clock,
         });
+        load_campaigns(&app).await?;
         let stop_writer = CancellationToken::new();
         let committed = Arc::clone(&app.committed);
         let (queue, writer) = Writer::start(sink, bounds.writer, committed, stop_writer.clone());
@@ -151,7 +168,7 @@ impl App {
         let serving = server::serve(listener, routes, bounds.http, stop_http.clone());
         Ok(Running {
             local_addr,
-            workers: workers(&app),
+            workers: stages::start(&app),
             app,
             closing,
             stop_http,
@@ -178,6 +195,33 @@ async fn endpoint(
     })
 }
 
+/// Takes the campaign files over. A folder that is not there is no problem; a file with
+/// problems is, because it would silently not run.
+async fn load_campaigns(app: &App) -> Result<(), StartError> {
+    if !app.config.rules_dir.exists() {
+        return Ok(());
+    }
+    let files =
+        rules::load(std::slice::from_ref(&app.config.rules_dir)).map_err(StartError::Rules)?;
+    let stripe = &app.config.stripe;
+    let scope = (stripe.account.as_ref(), stripe.mode);
+    let loaded = registry::campaigns::load_files(
+        &app.db,
+        &app.connection,
+        app.clock.as_ref(),
+        scope,
+        &files,
+    )
+    .await?;
+    for campaign in &loaded.elsewhere {
+        tracing::info!(campaign, "a campaign file is for another account or mode");
+    }
+    for campaign in &loaded.saved {
+        tracing::info!(campaign, "a campaign file is in force");
+    }
+    Ok(())
+}
+
 /// Every route. The API and the pages are merged in here.
 fn server_routes(
     app: &Arc<App>,
@@ -201,11 +245,6 @@ fn server_routes(
     });
     let routes = intake::routes(intake).merge(health::routes(health));
     crate::http::dress(routes, bounds.http.request)
-}
-
-/// Every worker. Ingest, evaluation and the settlement schedule are started in here.
-fn workers(_app: &Arc<App>) -> Workers {
-    Workers::default()
 }
 
 impl Running {

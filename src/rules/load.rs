@@ -30,16 +30,18 @@ pub fn load(paths: &[PathBuf]) -> Result<RuleSet, Vec<Problem>> {
         }
     }
     let mut problems = found.problems;
-    let mut read: BTreeMap<CampaignId, (String, Placed)> = BTreeMap::new();
+    let mut read: BTreeMap<CampaignId, (String, String, Placed)> = BTreeMap::new();
     for path in found.files {
         let file = path.display().to_string();
-        match read_text(&path, &file).and_then(|text| campaign::read(&file, &text)) {
+        let read_one = read_text(&path, &file)
+            .and_then(|text| campaign::read(&file, &text).map(|placed| (text, placed)));
+        match read_one {
             Err(found) => problems.extend(found),
-            Ok(placed) => {
-                if let Some((first, _)) = read.get(&placed.campaign.id) {
+            Ok((text, placed)) => {
+                if let Some((first, ..)) = read.get(&placed.campaign.id) {
                     problems.push(duplicate(&file, first, &placed));
                 } else {
-                    read.insert(placed.campaign.id.clone(), (file, placed));
+                    read.insert(placed.campaign.id.clone(), (file, text, placed));
                 }
             }
         }
@@ -48,8 +50,9 @@ pub fn load(paths: &[PathBuf]) -> Result<RuleSet, Vec<Problem>> {
         return Err(problems);
     }
     let mut set = RuleSet::default();
-    for (id, (file, placed)) in read {
-        set.sources.insert(id, file);
+    for (id, (file, text, placed)) in read {
+        set.files.insert(id.clone(), file);
+        set.sources.insert(id, text);
         set.campaigns.push(placed.campaign);
     }
     Ok(set)

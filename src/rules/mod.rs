@@ -39,7 +39,9 @@ pub const FILE_BYTES_MAX: usize = 64 * 1024;
 pub struct RuleSet {
     /// Sorted by id.
     pub campaigns: Vec<Campaign>,
-    /// The file that each came from.
+    /// The file that each campaign came from.
+    pub files: BTreeMap<CampaignId, String>,
+    /// The text of that file.
     pub sources: BTreeMap<CampaignId, String>,
 }
 
