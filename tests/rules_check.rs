@@ -114,7 +114,7 @@ fn folders_are_read_without_cases_hidden_files_and_repetitions() {
     let set = rules::load(&twice).unwrap();
     let ids: Vec<&str> = set.campaigns.iter().map(|c| c.id.as_str()).collect();
     assert_eq!(ids, ["a", "b"]);
-    assert!(set.sources["a"].ends_with("a.toml"));
+    assert!(set.files["a"].ends_with("a.toml"));
     assert_eq!(
         checked(&twice, false),
         (0, "2 campaigns: no problems\n".into())
@@ -161,7 +161,7 @@ fn every_sample_campaign_is_clean_and_has_cases() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
     let set = rules::load(std::slice::from_ref(&samples)).unwrap();
     assert!(set.campaigns.len() >= 8, "{}", set.campaigns.len());
-    for (id, source) in &set.sources {
+    for (id, source) in &set.files {
         assert!(source.ends_with(&format!("/{id}.toml")), "{source}");
         let cases = source.replace(".toml", ".cases.toml");
         let cases: toml::Table = fs::read_to_string(&cases).unwrap().parse().unwrap();
