@@ -22,7 +22,19 @@ macro_rules! contract {
     };
 }
 
+#[path = "store_contract/access.rs"]
+mod access;
 #[path = "store_contract/events.rs"]
 mod events;
+#[path = "store_contract/facts.rs"]
+mod facts;
 #[path = "store_contract/parity.rs"]
 mod parity;
+#[path = "store_contract/people.rs"]
+mod people;
+#[path = "store_contract/plans.rs"]
+mod plans;
+#[path = "store_contract/settlement.rs"]
+mod settlement;
+#[path = "store_contract/verdicts.rs"]
+mod verdicts;
