@@ -1,6 +1,16 @@
 //! One contract for the database room, kept by both engines: every function of `store` is
 //! called here, by the same code, on SQLite and on PostgreSQL. A missing engine is a failure.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+#![allow(
+    clippy::cloned_ref_to_slice_refs,
+    reason = "`[a.clone()]` reads as the list that is expected"
+)]
+
 mod support;
 
 /// Makes two tests of each story in a file: one on SQLite, one on PostgreSQL.
