@@ -1,6 +1,16 @@
 //! One contract for the database room, kept by both engines: every function of `store` is
 //! called here, by the same code, on SQLite and on PostgreSQL. A missing engine is a failure.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+#![allow(
+    clippy::cloned_ref_to_slice_refs,
+    reason = "`[a.clone()]` reads as the list that is expected"
+)]
+
 mod support;
 
 /// Makes two tests of each story in a file: one on SQLite, one on PostgreSQL.
@@ -22,7 +32,19 @@ macro_rules! contract {
     };
 }
 
+#[path = "store_contract/access.rs"]
+mod access;
 #[path = "store_contract/events.rs"]
 mod events;
+#[path = "store_contract/facts.rs"]
+mod facts;
 #[path = "store_contract/parity.rs"]
 mod parity;
+#[path = "store_contract/people.rs"]
+mod people;
+#[path = "store_contract/plans.rs"]
+mod plans;
+#[path = "store_contract/settlement.rs"]
+mod settlement;
+#[path = "store_contract/verdicts.rs"]
+mod verdicts;

@@ -28,8 +28,8 @@ CREATE UNIQUE INDEX qualifications_one_per_person ON qualifications (connection_
     WHERE state IN ('queued', 'settled');
 CREATE UNIQUE INDEX qualifications_one_per_referral ON qualifications (connection_id, campaign_id, referral_id)
     WHERE state IN ('queued', 'settled');
-CREATE INDEX qualifications_due ON qualifications (connection_id, state, settle_after);
-CREATE INDEX qualifications_to_adjust ON qualifications (connection_id, changed_at) WHERE adjust_due = 1;
+CREATE INDEX qualifications_due ON qualifications (connection_id, state, settle_after, qualification_id);
+CREATE INDEX qualifications_to_adjust ON qualifications (connection_id, changed_at, qualification_id) WHERE adjust_due = 1;
 CREATE INDEX qualifications_by_referral ON qualifications (connection_id, referral_id, campaign_id);
 CREATE INDEX qualifications_by_promoter ON qualifications (connection_id, promoter_id, campaign_id, state);
 

@@ -13,8 +13,9 @@ use super::{postgres, sqlite};
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// How often the migrations are tried while other nodes may be running the same ones.
-const MIGRATION_ATTEMPTS: u32 = 5;
+/// How often the migrations are tried while other nodes may be running the same ones: two nodes
+/// in step lose to each other once a migration, so this has to exceed the number of migrations.
+const MIGRATION_ATTEMPTS: u32 = 20;
 
 /// How to connect.
 #[derive(Debug, Clone)]

@@ -39,10 +39,17 @@ impl Engine {
 
     /// A set of rows as SQL. SQLite gets a `VALUES` list with a bind for each value; PostgreSQL
     /// gets one array a column, so that its text (and its plan) is the same for any number of rows.
-    pub fn rows(self, row: &[Value<'_>], count: usize, first_bind: usize) -> String {
+    ///
+    /// A set that is looked into is wrapped on SQLite: for `(a, b) IN (VALUES …)` it scans the
+    /// table, for `(a, b) IN (SELECT * FROM (VALUES …))` it searches the index.
+    pub fn rows(self, row: &[Value<'_>], count: usize, first_bind: usize, is_set: bool) -> String {
         match self {
             Self::Sqlite => {
-                let mut text = String::from("VALUES ");
+                let mut text = String::from(if is_set {
+                    "SELECT * FROM (VALUES "
+                } else {
+                    "VALUES "
+                });
                 for index in 0..count {
                     text.push_str(if index == 0 { "(" } else { ",(" });
                     for column in 0..row.len() {
@@ -50,6 +57,9 @@ impl Engine {
                         let bind = first_bind + index * row.len() + column;
                         let _ = write!(text, "{comma}${bind}");
                     }
+                    text.push(')');
+                }
+                if is_set {
                     text.push(')');
                 }
                 text
@@ -148,9 +158,16 @@ mod tests {
     #[test]
     fn one_set_of_rows_in_two_texts() {
         let row = [Value::from("a"), Value::from(1_i64)];
-        assert_eq!(Engine::Sqlite.rows(&row, 2, 3), "VALUES ($3,$4),($5,$6)");
         assert_eq!(
-            Engine::Postgres.rows(&row, 2, 3),
+            Engine::Sqlite.rows(&row, 2, 3, false),
+            "VALUES ($3,$4),($5,$6)"
+        );
+        assert_eq!(
+            Engine::Sqlite.rows(&row, 1, 1, true),
+            "SELECT * FROM (VALUES ($1,$2))"
+        );
+        assert_eq!(
+            Engine::Postgres.rows(&row, 2, 3, true),
             "SELECT * FROM unnest($3::text[], $4::bigint[])"
         );
     }

@@ -568,7 +568,7 @@ pub async fn requeue_events(
     .await
 }
 
-/// How many events are in each state.
+/// How many events are in each state. It reads every row: for `doctor`, not for each request.
 pub async fn count_by_state(
     tx: &mut Tx,
     connection: &ConnectionId,

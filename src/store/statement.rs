@@ -213,12 +213,13 @@ impl<'v> Statement<'v> {
         let mut pieces = Vec::new();
         let mut left: Vec<&[Value<'v>]> = rows.values.chunks(rows.columns).collect();
         while let Some(last) = left.last().copied() {
-            if rows.is_set && engine == Engine::Sqlite {
+            let most = engine.rows_at_once(usize::MAX, rows.columns, self.binds.len());
+            if rows.is_set && engine == Engine::Sqlite && left.len() < most {
                 left.resize(left.len().next_power_of_two(), last);
             }
             let take = engine.rows_at_once(left.len(), rows.columns, self.binds.len());
             let rest = left.split_off(take);
-            let list = engine.rows(last, take, self.binds.len() + 1);
+            let list = engine.rows(last, take, self.binds.len() + 1, rows.is_set);
             pieces.push(Piece {
                 text: Cow::Owned(text.replace(ROWS, &list)),
                 binds: &self.binds,
@@ -326,7 +327,7 @@ mod tests {
         let set = Statement::new("x IN ({rows})").list(["a", "b", "c"]);
         assert_eq!(
             texts(&set, Engine::Sqlite),
-            ["x IN (VALUES ($1),($2),($3),($4))"]
+            ["x IN (SELECT * FROM (VALUES ($1),($2),($3),($4)))"]
         );
         let rows =
             Statement::new("INSERT INTO t (a) {rows}").rows(["a", "b", "c"].map(|v| [v.into()]));
@@ -341,6 +342,13 @@ mod tests {
             texts(&rows, Engine::Postgres),
             ["INSERT INTO t (a) SELECT * FROM unnest($1::text[])"]
         );
+    }
+
+    #[test]
+    fn a_long_set_is_sent_in_pieces_and_ends() {
+        let set = Statement::new("x IN ({rows})").list((0..1_500).collect::<Vec<i64>>());
+        assert_eq!(texts(&set, Engine::Sqlite).len(), 3);
+        assert_eq!(texts(&set, Engine::Postgres).len(), 1);
     }
 
     #[test]

@@ -153,7 +153,7 @@ async fn events_are_listed_counted_and_replayed(db: &Db) {
     group[4].created_at = 7;
     group[4].state = EventState::Quarantined;
     group[4].reason = mark("", EventState::Quarantined).reason;
-    group[3].event_type = "customer.created".to_owned();
+    group[3].event_type = String::from("customer.created");
     insert_events(db, &conn(), &group).await.unwrap();
 
     let mut tx = db.begin().await.unwrap();

@@ -1,6 +1,6 @@
 //! After migration both engines have the same tables, columns, keys and indexes.
 
-use qualify::store::{Db, Statement};
+use qualify::store::{ConnectOptions, Db, Statement};
 
 type Column = (String, String, String, i64);
 type Index = (String, String, i64, i64, String);
@@ -77,7 +77,7 @@ async fn migrating_again_changes_nothing() {
 async fn two_nodes_migrate_one_database_at_once() {
     let url = crate::support::postgres::fresh_database().await;
     let connect = || async {
-        let db = Db::connect(&url, &Default::default()).await.unwrap();
+        let db = Db::connect(&url, &ConnectOptions::default()).await.unwrap();
         assert!(!db.is_migrated().await.unwrap_or(false));
         db
     };

@@ -1,0 +1,523 @@
+//! Qualifications, batches, the ledger and the outbox.
+
+use qualify::domain::currency::Currency;
+use qualify::domain::ids::{BatchId, ConnectionId};
+use qualify::domain::ledger::{Account, Entry};
+use qualify::domain::money::Money;
+use qualify::domain::time::Timestamp;
+use qualify::domain::verdict::{Reward, RewardTo};
+use qualify::store::batches::{
+    Batch, BatchItem, BatchKind, BatchState, BatchTotals, ItemAction, ItemState, batch_by_key,
+    batch_items, change_batch, count_items, finish_items, get_batch, insert_batch,
+    items_of_qualification, latest_batch, list_batches, open_batches,
+};
+use qualify::store::ledger::{
+    StatementFilter, Transaction, TransactionKind, balance_page, balances, grand_total,
+    insert_transactions, list_transactions, transaction_page, transactions_of_qualifications,
+};
+use qualify::store::outbox::{
+    OutboxMessage, claim_messages, count_attempts, count_waiting, insert_messages,
+};
+use qualify::store::promoters::upsert_promoters;
+use qualify::store::qualifications::{
+    Qualification, QualificationFilter, QualificationState, Transition, active_of_persons,
+    change_qualifications, count_by_state, due_qualifications, insert_qualifications,
+    list_qualifications, load_qualifications, qualifications_of_referrals,
+    qualifications_to_adjust, settled_counts,
+};
+use qualify::store::{Db, Statement, StoreError, Tx};
+
+contract!(
+    a_person_has_one_active_qualification,
+    a_transition_holds_only_from_what_was_read,
+    what_is_due_comes_in_order_and_in_pages,
+    a_slot_is_planned_once,
+    items_are_finished_once,
+    a_qualification_is_accrued_once,
+    the_ledger_is_append_only_and_sums_to_zero,
+    balances_and_statements_follow_the_entries,
+    messages_are_delivered_once,
+);
+
+fn conn() -> ConnectionId {
+    ConnectionId::new("main")
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds).unwrap()
+}
+
+fn reward(amount_minor: i64) -> Vec<Reward> {
+    vec![Reward {
+        to: RewardTo::Promoter,
+        amount_minor,
+        currency: Currency::USD,
+    }]
+}
+
+fn qualification(id: &str, person: &str, settle_after: i64) -> Qualification {
+    Qualification {
+        id: id.into(),
+        campaign: "spring".into(),
+        referral: format!("ref_{person}").into(),
+        person: person.to_owned(),
+        promoter: "ana".into(),
+        revision: "sha256:a".into(),
+        state: QualificationState::Queued,
+        reason: "threshold_met".to_owned(),
+        qualified_at: at(1),
+        settle_after: at(settle_after),
+        rewards: reward(2000),
+        given: Vec::new(),
+        adjust_due: false,
+        sequence: 0,
+        created_at: at(2),
+        changed_at: at(2),
+    }
+}
+
+fn moved(before: &Qualification, state: QualificationState, sequence: i64) -> Transition {
+    Transition {
+        from: (before.state, before.sequence),
+        to: Qualification {
+            state,
+            sequence,
+            changed_at: at(9),
+            ..before.clone()
+        },
+    }
+}
+
+async fn start(db: &Db, qualifications: &[Qualification]) -> Tx {
+    let mut tx = db.begin().await.unwrap();
+    let people = ["ana", "ben"].map(|id| super::people::promoter(id, &[]));
+    upsert_promoters(&mut tx, &conn(), &people, at(1))
+        .await
+        .unwrap();
+    insert_qualifications(&mut tx, &conn(), qualifications)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    db.begin().await.unwrap()
+}
+
+async fn a_person_has_one_active_qualification(db: &Db) {
+    let first = qualification("q1", "p1", 5);
+    let mut tx = start(db, std::slice::from_ref(&first)).await;
+    let second = qualification("q2", "p1", 5);
+    let both = [second.clone(), qualification("q3", "p3", 5)];
+    assert_eq!(
+        insert_qualifications(&mut tx, &conn(), &both)
+            .await
+            .unwrap(),
+        1
+    );
+    let active = active_of_persons(&mut tx, &conn(), &"spring".into(), &["p1".to_owned()]).await;
+    assert_eq!(active.unwrap(), [first.clone()]);
+
+    let withdraw = moved(&first, QualificationState::Withdrawn, 0);
+    change_qualifications(&mut tx, &conn(), std::slice::from_ref(&withdraw))
+        .await
+        .unwrap();
+    assert_eq!(
+        insert_qualifications(&mut tx, &conn(), &[second])
+            .await
+            .unwrap(),
+        1
+    );
+    let of = qualifications_of_referrals(&mut tx, &conn(), &["ref_p1".into()])
+        .await
+        .unwrap();
+    assert_eq!(
+        of.iter().map(|q| q.id.as_str()).collect::<Vec<_>>(),
+        ["q1", "q2"]
+    );
+    tx.commit().await.unwrap();
+
+    let mut tx = db.begin().await.unwrap();
+    let back = moved(&withdraw.to, QualificationState::Queued, 0);
+    let taken = change_qualifications(&mut tx, &conn(), &[back]).await;
+    assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+}
+
+async fn a_transition_holds_only_from_what_was_read(db: &Db) {
+    let all = [qualification("q1", "p1", 5), qualification("q2", "p2", 5)];
+    let mut tx = start(db, &all).await;
+    let mut settle = all
+        .each_ref()
+        .map(|q| moved(q, QualificationState::Settled, 1));
+    settle[0].to.given = reward(2000);
+    settle[1].to.adjust_due = true;
+    change_qualifications(&mut tx, &conn(), &settle)
+        .await
+        .unwrap();
+    let loaded = load_qualifications(&mut tx, &conn(), &["q2".into(), "q1".into()])
+        .await
+        .unwrap();
+    assert_eq!(loaded, [settle[0].to.clone(), settle[1].to.clone()]);
+    assert_eq!(
+        qualifications_to_adjust(&mut tx, &conn(), 9).await.unwrap(),
+        loaded[1..]
+    );
+    let counts = settled_counts(&mut tx, &conn(), &["ana".into(), "ben".into()])
+        .await
+        .unwrap();
+    assert_eq!(counts.into_values().collect::<Vec<_>>(), [2]);
+    let again = change_qualifications(&mut tx, &conn(), &settle).await;
+    assert!(matches!(
+        again,
+        Err(StoreError::Stale {
+            expected: 2,
+            seen: 0,
+            ..
+        })
+    ));
+}
+
+async fn what_is_due_comes_in_order_and_in_pages(db: &Db) {
+    let all = [
+        qualification("q1", "p1", 30),
+        qualification("q2", "p2", 10),
+        qualification("q3", "p3", 10),
+        qualification("q4", "p4", 31),
+    ];
+    let mut tx = start(db, &all).await;
+    let first = due_qualifications(&mut tx, &conn(), at(30), None, 2)
+        .await
+        .unwrap();
+    let (q3, filter) = (&first[1], QualificationFilter::default());
+    let next = due_qualifications(&mut tx, &conn(), at(30), Some((at(10), &q3.id)), 2).await;
+    let ids: Vec<_> = first
+        .iter()
+        .chain(next.as_ref().unwrap())
+        .map(|q| q.id.as_str())
+        .collect();
+    assert_eq!(ids, ["q2", "q3", "q1"]);
+
+    let listed = list_qualifications(&mut tx, &conn(), &filter, Some(&q3.id), 9)
+        .await
+        .unwrap();
+    assert_eq!(listed, all[3..]);
+    let nobodys = QualificationFilter {
+        campaign: Some("spring".into()),
+        promoter: Some("ben".into()),
+        state: Some(QualificationState::Queued),
+    };
+    assert!(
+        list_qualifications(&mut tx, &conn(), &nobodys, None, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let counts = count_by_state(&mut tx, &conn()).await.unwrap();
+    assert_eq!(counts.get(&QualificationState::Queued), Some(&4));
+}
+
+fn batch(id: &str, key: &str, seconds: i64) -> Batch {
+    Batch {
+        id: id.into(),
+        key: key.to_owned(),
+        kind: BatchKind::Scheduled,
+        slot_at: at(43_200),
+        cut_off: at(43_200),
+        state: BatchState::Planned,
+        planned_at: at(seconds),
+        done_at: None,
+        plan_items: 2,
+        totals: BatchTotals::default(),
+    }
+}
+
+fn item(position: i64, qualification: &str) -> BatchItem {
+    BatchItem {
+        position,
+        qualification: qualification.into(),
+        action: ItemAction::Settle,
+        amounts: reward(2000),
+        reason: "threshold_met".to_owned(),
+        state: ItemState::Pending,
+        outcome: None,
+    }
+}
+
+async fn a_slot_is_planned_once(db: &Db) {
+    let mut tx = start(db, &[]).await;
+    let one = batch("b1", "slot:1", 1);
+    insert_batch(&mut tx, &conn(), &one, &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let taken = insert_batch(&mut tx, &conn(), &batch("b2", "slot:1", 2), &[]).await;
+    assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+    tx.rollback().await.unwrap();
+
+    let mut tx = db.begin().await.unwrap();
+    let two = batch("b2", "slot:2", 2);
+    insert_batch(&mut tx, &conn(), &two, &[]).await.unwrap();
+    assert_eq!(
+        latest_batch(&mut tx, &conn()).await.unwrap(),
+        Some(two.clone())
+    );
+    assert_eq!(
+        batch_by_key(&mut tx, &conn(), "slot:1").await.unwrap(),
+        Some(one.clone())
+    );
+    let after = Some((at(2), &two.id));
+    assert_eq!(
+        list_batches(&mut tx, &conn(), after, 9).await.unwrap(),
+        [one.clone()]
+    );
+    let totals = BatchTotals {
+        settled: 1,
+        skipped: 1,
+        ..BatchTotals::default()
+    };
+    let step = (BatchState::Planned, BatchState::Done);
+    change_batch(&mut tx, &conn(), &one.id, step, totals, Some(at(3)))
+        .await
+        .unwrap();
+    let stale = change_batch(&mut tx, &conn(), &one.id, step, totals, None).await;
+    assert!(matches!(stale, Err(StoreError::Stale { .. })));
+    assert_eq!(open_batches(&mut tx, &conn()).await.unwrap(), [two]);
+    let done = get_batch(&mut tx, &conn(), &one.id).await.unwrap().unwrap();
+    assert_eq!((done.totals, done.done_at), (totals, Some(at(3))));
+}
+
+async fn items_are_finished_once(db: &Db) {
+    let mut tx = start(db, &[]).await;
+    let id = BatchId::new("b1");
+    let items = [item(0, "q1"), item(1, "q2"), item(2, "q3")];
+    insert_batch(&mut tx, &conn(), &batch("b1", "k", 1), &items)
+        .await
+        .unwrap();
+    let page = batch_items(&mut tx, &conn(), &id, None, Some(0), 1)
+        .await
+        .unwrap();
+    assert_eq!(page, items[1..2]);
+    let outcomes = [
+        (0, ItemState::Done, "settled".to_owned()),
+        (2, ItemState::Superseded, "refunded meanwhile".to_owned()),
+    ];
+    finish_items(&mut tx, &conn(), &id, &outcomes)
+        .await
+        .unwrap();
+    let late = finish_items(&mut tx, &conn(), &id, &outcomes[..1]).await;
+    assert!(matches!(late, Err(StoreError::Stale { .. })));
+    let left = batch_items(&mut tx, &conn(), &id, Some(ItemState::Pending), None, 9)
+        .await
+        .unwrap();
+    assert_eq!(left, items[1..2]);
+    let counts = count_items(&mut tx, &conn(), &id).await.unwrap();
+    assert_eq!(counts.len(), 3);
+    let of = items_of_qualification(&mut tx, &conn(), &"q3".into())
+        .await
+        .unwrap();
+    assert_eq!(
+        (of[0].0.as_str(), of[0].1.state),
+        ("b1", ItemState::Superseded)
+    );
+}
+
+fn transaction(id: &str, qualification: &str, sequence: i64, minor: i64) -> Transaction {
+    let entry = |account, minor| Entry {
+        account,
+        amount: Money {
+            minor,
+            currency: Currency::USD,
+        },
+    };
+    Transaction {
+        id: id.to_owned(),
+        qualification: qualification.into(),
+        sequence,
+        kind: match sequence {
+            1 => TransactionKind::Accrual,
+            _ => TransactionKind::Reversal,
+        },
+        cause: "threshold_met".to_owned(),
+        campaign: "spring".into(),
+        promoter: "ana".into(),
+        referral: "ref_p1".into(),
+        batch: "b1".into(),
+        revision: "sha256:a".into(),
+        booked_at: at(100 + sequence),
+        entries: vec![
+            entry(Account::Promoter("ana".into()), minor),
+            entry(Account::Budget("spring".into()), -minor),
+        ],
+    }
+}
+
+async fn a_qualification_is_accrued_once(db: &Db) {
+    let tx = start(db, &[qualification("q1", "p1", 5)]).await;
+    tx.rollback().await.unwrap();
+    // Two nodes at once, with different ids for the same thing.
+    let book = |id: &'static str| async move {
+        let mut tx = db.begin().await.unwrap();
+        insert_transactions(&mut tx, &conn(), &[transaction(id, "q1", 1, 2000)]).await?;
+        tx.commit().await
+    };
+    let (a, b) = tokio::join!(book("t1"), book("t2"));
+    assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+    assert!(matches!(a.and(b), Err(StoreError::Taken(_))));
+
+    let mut tx = db.begin().await.unwrap();
+    let mut second = transaction("t3", "q1", 2, 2000);
+    second.kind = TransactionKind::Accrual;
+    let taken = insert_transactions(&mut tx, &conn(), &[second]).await;
+    assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+}
+
+async fn the_ledger_is_append_only_and_sums_to_zero(db: &Db) {
+    let mut tx = start(db, &[qualification("q1", "p1", 5)]).await;
+    insert_transactions(&mut tx, &conn(), &[transaction("t1", "q1", 1, 2000)])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    for text in [
+        "UPDATE ledger_entries SET amount_minor = 1",
+        "DELETE FROM ledger_entries",
+        "UPDATE ledger_transactions SET cause = 'x'",
+        "DELETE FROM ledger_transactions",
+    ] {
+        let mut tx = db.begin().await.unwrap();
+        let refused = Statement::new(text).execute(&mut tx).await;
+        assert!(
+            matches!(refused, Err(StoreError::Refused(_))),
+            "{text}: {refused:?}"
+        );
+        tx.rollback().await.unwrap();
+    }
+    let mut tx = db.begin().await.unwrap();
+    let mut bad = transaction("t2", "q1", 2, -500);
+    bad.entries.pop();
+    let refused = insert_transactions(&mut tx, &conn(), &[bad]).await;
+    assert!(
+        matches!(refused, Err(StoreError::Refused(_))),
+        "{refused:?}"
+    );
+    let nobodys = insert_transactions(&mut tx, &conn(), &[transaction("t3", "q9", 1, 1)]).await;
+    assert!(
+        matches!(nobodys, Err(StoreError::Refused(_))),
+        "{nobodys:?}"
+    );
+}
+
+async fn balances_and_statements_follow_the_entries(db: &Db) {
+    let mut tx = start(
+        db,
+        &[qualification("q1", "p1", 5), qualification("q2", "p2", 5)],
+    )
+    .await;
+    let all = [
+        transaction("t1", "q1", 1, 2000),
+        transaction("t2", "q1", 2, -500),
+        transaction("t3", "q2", 1, 70),
+    ];
+    insert_transactions(&mut tx, &conn(), &all).await.unwrap();
+    let (ana, budget) = (
+        Account::Promoter("ana".into()),
+        Account::Budget("spring".into()),
+    );
+    let asked = [ana.clone(), Account::Clearing];
+    let found = balances(&mut tx, &conn(), &asked).await.unwrap();
+    assert_eq!(found, [((ana.clone(), Currency::USD), 1570)].into());
+    let page = balance_page(&mut tx, &conn(), None, 1).await.unwrap();
+    assert_eq!(page, [((budget.clone(), Currency::USD), -1570)].into());
+    assert_eq!(
+        balance_page(&mut tx, &conn(), Some(&budget), 9)
+            .await
+            .unwrap(),
+        found
+    );
+    assert_eq!(
+        grand_total(&mut tx, &conn()).await.unwrap(),
+        [(Currency::USD, 0)].into()
+    );
+
+    let of = transactions_of_qualifications(&mut tx, &conn(), &["q1".into()])
+        .await
+        .unwrap();
+    assert_eq!(of, all[..2]);
+    let any = StatementFilter::default();
+    let first = list_transactions(&mut tx, &conn(), &any, None, 2)
+        .await
+        .unwrap();
+    assert_eq!(first, [all[1].clone(), all[2].clone()]);
+    let after = Some((at(101), "t3"));
+    assert_eq!(
+        list_transactions(&mut tx, &conn(), &any, after, 9)
+            .await
+            .unwrap(),
+        all[..1]
+    );
+    let narrow = StatementFilter {
+        promoter: Some("ana".into()),
+        campaign: Some("spring".into()),
+        batch: Some("b1".into()),
+        from: Some(at(102)),
+        until: Some(at(103)),
+    };
+    assert_eq!(
+        list_transactions(&mut tx, &conn(), &narrow, None, 9)
+            .await
+            .unwrap(),
+        all[1..2]
+    );
+    assert_eq!(
+        transaction_page(&mut tx, &conn(), Some("t2"), 9)
+            .await
+            .unwrap(),
+        all[2..]
+    );
+    let other = ConnectionId::new("other");
+    assert!(balances(&mut tx, &other, &asked).await.unwrap().is_empty());
+}
+
+async fn messages_are_delivered_once(db: &Db) {
+    let message = |id: &str, created_at| OutboxMessage {
+        outbox_id: id.to_owned(),
+        topic: "settlement.made".to_owned(),
+        subject_id: "q1".to_owned(),
+        payload: "{}".to_owned(),
+        created_at,
+        delivered_at: None,
+        attempts: 0,
+    };
+    let mut tx = db.begin().await.unwrap();
+    let all = [message("m2", 2), message("m1", 1)];
+    insert_messages(&mut tx, &conn(), &all).await.unwrap();
+    insert_messages(&mut tx, &conn(), &all).await.unwrap();
+    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 2);
+    let claimed = claim_messages(&mut tx, &conn(), 2, 9).await.unwrap();
+    assert_eq!(claimed, [all[1].clone(), all[0].clone()]);
+    let ids = |id: &str| [id.to_owned()];
+    assert_eq!(
+        count_attempts(&mut tx, &conn(), &ids("m1"), Some(at(5)))
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        count_attempts(&mut tx, &conn(), &ids("m1"), None)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        count_attempts(&mut tx, &conn(), &ids("m2"), None)
+            .await
+            .unwrap(),
+        1
+    );
+    let left = claim_messages(&mut tx, &conn(), 2, 9).await.unwrap();
+    assert_eq!(
+        (left.len(), &*left[0].outbox_id, left[0].attempts),
+        (1, "m2", 1)
+    );
+    assert!(
+        claim_messages(&mut tx, &conn(), 1, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}

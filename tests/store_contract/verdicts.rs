@@ -1,0 +1,317 @@
+//! The work list, verdicts, cases and near misses.
+
+use std::collections::BTreeSet;
+
+use qualify::domain::decision::CaseKind;
+use qualify::domain::ids::ConnectionId;
+use qualify::domain::reason::ReasonCode;
+use qualify::domain::time::Timestamp;
+use qualify::domain::verdict::{MatchedBy, MatchedCustomer, Reason, Verdict, VerdictState};
+use qualify::store::cases::{
+    CaseState, StoredCase, cases_of_referrals, change_case, count_cases, get_case, list_cases,
+    upsert_cases,
+};
+use qualify::store::dirty::{DirtyKind, claim_dirty, clear_dirty, mark_dirty, waiting};
+use qualify::store::near_misses::{
+    NearMiss, delete_near_misses, insert_near_misses, list_near_misses,
+};
+use qualify::store::verdicts::{
+    StoredVerdict, VerdictFilter, count_verdicts, delete_verdicts, due_for_recheck, get_verdict,
+    list_verdicts, load_verdicts, upsert_verdicts, verdicts_of_customers,
+};
+use qualify::store::{Db, StoreError};
+
+contract!(
+    what_is_marked_again_stays_on_the_list,
+    a_row_cleared_and_made_again_is_not_cleared_twice,
+    verdicts_are_written_over_with_their_customers,
+    verdicts_are_listed_and_due,
+    a_case_changes_only_from_the_state_it_is_in,
+    near_misses_are_recorded_once,
+);
+
+fn conn() -> ConnectionId {
+    ConnectionId::new("main")
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds).unwrap()
+}
+
+fn set(ids: &[&str]) -> BTreeSet<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+async fn what_is_marked_again_stays_on_the_list(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    let customers = set(&["cus_2", "cus_1"]);
+    mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &customers, 100)
+        .await
+        .unwrap();
+    mark_dirty(&mut tx, &conn(), DirtyKind::Referral, &set(&["cus_1"]), 50)
+        .await
+        .unwrap();
+    assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (3, Some(50)));
+    assert_eq!(
+        claim_dirty(&mut tx, &conn(), 1).await.unwrap()[0].kind,
+        DirtyKind::Referral
+    );
+    let claimed = claim_dirty(&mut tx, &conn(), 9).await.unwrap();
+    assert_eq!(claimed.len(), 3);
+    // A clock that stands still, or goes back, still makes a new mark.
+    mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 90)
+        .await
+        .unwrap();
+    assert_eq!(clear_dirty(&mut tx, &conn(), &claimed).await.unwrap(), 2);
+    let left = claim_dirty(&mut tx, &conn(), 9).await.unwrap();
+    assert_eq!(
+        (left.len(), &*left[0].id, left[0].marked_at_us),
+        (1, "cus_1", 100)
+    );
+    assert_eq!(clear_dirty(&mut tx, &conn(), &left).await.unwrap(), 1);
+    assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (0, None));
+}
+
+async fn a_row_cleared_and_made_again_is_not_cleared_twice(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 100)
+        .await
+        .unwrap();
+    let slow = claim_dirty(&mut tx, &conn(), 9).await.unwrap();
+    assert_eq!(clear_dirty(&mut tx, &conn(), &slow).await.unwrap(), 1);
+    mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 101)
+        .await
+        .unwrap();
+    assert_eq!(clear_dirty(&mut tx, &conn(), &slow).await.unwrap(), 0);
+}
+
+fn verdict(
+    campaign: &str,
+    referral: &str,
+    state: VerdictState,
+    customers: &[&str],
+) -> StoredVerdict {
+    let qualified = state == VerdictState::Qualified;
+    let code = if qualified {
+        ReasonCode::ThresholdMet
+    } else {
+        ReasonCode::BelowThreshold
+    };
+    StoredVerdict {
+        verdict: Verdict {
+            campaign: campaign.into(),
+            revision: "sha256:a".into(),
+            referral: referral.into(),
+            promoter: Some("ana".into()),
+            state,
+            reasons: vec![Reason::new(code, "12.40 USD more")],
+            customers: customers
+                .iter()
+                .map(|id| MatchedCustomer {
+                    id: (*id).into(),
+                    matched_by: MatchedBy::Email,
+                })
+                .collect(),
+            spend: Vec::new(),
+            payments: Vec::new(),
+            window: None,
+            qualified_at: qualified.then(|| at(5)),
+            settle_after: qualified.then(|| at(6)),
+            rewards: Vec::new(),
+            missing: None,
+            case: None,
+        },
+        evaluated_at: at(7),
+        next_check_at: (!qualified).then(|| at(8)),
+    }
+}
+
+async fn verdicts_are_written_over_with_their_customers(db: &Db) {
+    use VerdictState::{Pending, Qualified};
+    let key = |campaign: &str, referral: &str| (campaign.into(), referral.into());
+    let before = verdict("spring", "r1", Pending, &["cus_1", "cus_2"]);
+    let other = verdict("autumn", "r1", Pending, &["cus_2"]);
+    let after = verdict("spring", "r1", Qualified, &["cus_2", "cus_3"]);
+    let mut tx = db.begin().await.unwrap();
+    upsert_verdicts(&mut tx, &conn(), &[before, other.clone()])
+        .await
+        .unwrap();
+    upsert_verdicts(&mut tx, &conn(), &[after.clone()])
+        .await
+        .unwrap();
+    let got = get_verdict(&mut tx, &conn(), &"spring".into(), &"r1".into())
+        .await
+        .unwrap();
+    assert_eq!(got, Some(after.clone()));
+    let about = ["cus_1".into(), "cus_3".into()];
+    let found = verdicts_of_customers(&mut tx, &conn(), &about)
+        .await
+        .unwrap();
+    assert_eq!(found, [key("spring", "r1")]);
+    let found = verdicts_of_customers(&mut tx, &conn(), &["cus_2".into()])
+        .await
+        .unwrap();
+    assert_eq!(found, [key("autumn", "r1"), key("spring", "r1")]);
+    let both = [
+        key("spring", "r1"),
+        key("autumn", "r1"),
+        key("autumn", "r9"),
+    ];
+    assert_eq!(
+        load_verdicts(&mut tx, &conn(), &both).await.unwrap(),
+        [other, after]
+    );
+    assert_eq!(delete_verdicts(&mut tx, &conn(), &both).await.unwrap(), 2);
+    let found = verdicts_of_customers(&mut tx, &conn(), &["cus_2".into()])
+        .await
+        .unwrap();
+    assert!(found.is_empty());
+}
+
+async fn verdicts_are_listed_and_due(db: &Db) {
+    use VerdictState::{Pending, Qualified};
+    let mut all = vec![
+        verdict("autumn", "r1", Pending, &[]),
+        verdict("spring", "r1", Qualified, &[]),
+        verdict("spring", "r2", Pending, &[]),
+    ];
+    all[2].next_check_at = Some(at(3));
+    all[2].verdict.promoter = None;
+    let mut tx = db.begin().await.unwrap();
+    upsert_verdicts(&mut tx, &conn(), &all).await.unwrap();
+    let due = due_for_recheck(&mut tx, &conn(), at(7), 9).await.unwrap();
+    assert_eq!(due, [("spring".into(), "r2".into())]);
+    assert_eq!(
+        due_for_recheck(&mut tx, &conn(), at(8), 9)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+
+    let any = VerdictFilter::default();
+    let page = list_verdicts(&mut tx, &conn(), &any, None, 1)
+        .await
+        .unwrap();
+    assert_eq!(page, all[..1]);
+    let after = ("autumn".into(), "r1".into());
+    let page = list_verdicts(&mut tx, &conn(), &any, Some(&after), 9)
+        .await
+        .unwrap();
+    assert_eq!(page, all[1..]);
+    let narrow = VerdictFilter {
+        campaign: Some("spring".into()),
+        promoter: Some("ana".into()),
+        referral: Some("r1".into()),
+        state: Some(Qualified),
+        code: Some(ReasonCode::ThresholdMet),
+    };
+    assert_eq!(
+        list_verdicts(&mut tx, &conn(), &narrow, None, 9)
+            .await
+            .unwrap(),
+        all[1..2]
+    );
+    let counts = count_verdicts(&mut tx, &conn(), None).await.unwrap();
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|c| (c.0.as_str(), c.1.as_str(), c.3))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ("autumn", "pending", 1),
+            ("spring", "pending", 1),
+            ("spring", "qualified", 1)
+        ]
+    );
+    let anas = count_verdicts(&mut tx, &conn(), Some(&"ana".into()))
+        .await
+        .unwrap();
+    assert_eq!(anas.len(), 2);
+}
+
+async fn a_case_changes_only_from_the_state_it_is_in(db: &Db) {
+    use CaseState::{Gone, Open, Resolved};
+    let case = |referral: &str, seconds| StoredCase {
+        id: CaseKind::TwoCoupons.case_id(&"spring".into(), &referral.into()),
+        kind: CaseKind::TwoCoupons,
+        campaign: "spring".into(),
+        referral: referral.into(),
+        state: Open,
+        opened_at: at(seconds),
+        changed_at: at(seconds),
+    };
+    let (a, b) = (case("r1", 1), case("r2", 2));
+    let mut tx = db.begin().await.unwrap();
+    upsert_cases(&mut tx, &conn(), &[b.clone(), a.clone()])
+        .await
+        .unwrap();
+    let found_again = StoredCase {
+        changed_at: at(9),
+        ..a.clone()
+    };
+    upsert_cases(&mut tx, &conn(), &[found_again])
+        .await
+        .unwrap();
+    assert_eq!(
+        get_case(&mut tx, &conn(), &a.id).await.unwrap(),
+        Some(a.clone())
+    );
+    change_case(&mut tx, &conn(), &a.id, Open, Resolved, at(3))
+        .await
+        .unwrap();
+    let stale = change_case(&mut tx, &conn(), &a.id, Open, Gone, at(4)).await;
+    assert!(matches!(stale, Err(StoreError::Stale { .. })));
+    assert_eq!(count_cases(&mut tx, &conn(), Open).await.unwrap(), 1);
+    assert_eq!(
+        list_cases(&mut tx, &conn(), Open, None, 9).await.unwrap(),
+        [b.clone()]
+    );
+    let after = Some((at(2), &b.id));
+    assert!(
+        list_cases(&mut tx, &conn(), Open, after, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let of = cases_of_referrals(&mut tx, &conn(), &["r1".into()])
+        .await
+        .unwrap();
+    assert_eq!((of[0].state, of[0].changed_at), (Resolved, at(3)));
+    let reopened = StoredCase {
+        changed_at: at(10),
+        ..a.clone()
+    };
+    upsert_cases(&mut tx, &conn(), &[reopened]).await.unwrap();
+    let open = list_cases(&mut tx, &conn(), Open, None, 1).await.unwrap();
+    assert_eq!((open[0].opened_at, open[0].changed_at), (at(1), at(10)));
+}
+
+async fn near_misses_are_recorded_once(db: &Db) {
+    let near = |id: &str, found_at| NearMiss {
+        near_miss_id: id.to_owned(),
+        kind: "email_case".to_owned(),
+        campaign_id: Some("spring".to_owned()),
+        referral_id: None,
+        customer_id: Some("cus_1".to_owned()),
+        detail: "the same but for a dot".to_owned(),
+        found_at,
+    };
+    let mut tx = db.begin().await.unwrap();
+    let new = insert_near_misses(&mut tx, &conn(), &[near("b", 2), near("a", 1)])
+        .await
+        .unwrap();
+    let again = insert_near_misses(&mut tx, &conn(), &[near("a", 9), near("c", 3)])
+        .await
+        .unwrap();
+    assert_eq!((new, again), (2, 1));
+    let listed = list_near_misses(&mut tx, &conn(), None, 2).await.unwrap();
+    assert_eq!(listed, [near("c", 3), near("b", 2)]);
+    let rest = list_near_misses(&mut tx, &conn(), Some((2, "b")), 9)
+        .await
+        .unwrap();
+    assert_eq!(rest, [near("a", 1)]);
+    let gone = delete_near_misses(&mut tx, &conn(), &["a".to_owned(), "z".to_owned()]).await;
+    assert_eq!(gone.unwrap(), 1);
+}
