@@ -27,7 +27,8 @@
 //! | [`settle`] | limits, plan, execution, reversals, schedule |
 //! | [`ledger`] | accounts, entries, and what can be checked of them |
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
-//! | [`http`] | the server loop, problems, health |
+//! | [`problem`] | what an HTTP caller is told when something is refused (RFC 9457) |
+//! | [`http`] | the server loop and health |
 //! | [`cli`] | one file per subcommand |
 //! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
 //!
@@ -48,6 +49,7 @@ pub mod intake;
 pub mod ledger;
 pub mod matching;
 pub mod payments;
+pub mod problem;
 pub mod queue;
 pub mod registry;
 pub mod rules;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::evaluate;
+use super::limits::Used;
 use crate::domain::campaign::Campaign;
 use crate::domain::currency::Currency;
 use crate::domain::decision::Decisions;
@@ -16,7 +17,6 @@ use crate::domain::reason::LeftOut;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{PaymentEvidence, Verdict, VerdictState};
 use crate::matching::{self, Claim, Promoters, World};
-use crate::settle::limits::Used;
 
 /// What one campaign is tried on.
 #[derive(Debug, Clone, Copy)]

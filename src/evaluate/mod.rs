@@ -10,6 +10,7 @@ pub mod backtest;
 mod campaign_time;
 mod evidence;
 pub mod explain;
+pub mod limits;
 mod new_customer;
 mod reward;
 mod shortfall;

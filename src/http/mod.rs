@@ -3,8 +3,8 @@
 
 pub mod health;
 mod layers;
-pub mod problem;
+
 pub mod server;
 
+pub use crate::problem::Problem;
 pub use layers::dress;
-pub use problem::Problem;

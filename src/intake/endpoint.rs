@@ -19,7 +19,7 @@ use super::endpoints::{Endpoint, Endpoints};
 use super::writer::Writer;
 use super::{BODY_BYTES_MAX, body, refusal};
 use crate::clock::SharedClock;
-use crate::http::Problem;
+use crate::problem::Problem;
 use crate::store::events::{EventReason, EventState, Inserted};
 use crate::stripe::signature::{self, SignatureError, Verified};
 use crate::stripe::{EnvelopeError, read_envelope};

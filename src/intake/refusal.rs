@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::BODY_BYTES_MAX;
 use super::body::BodyError;
 use super::writer::Refused;
-use crate::http::Problem;
+use crate::problem::Problem;
 use crate::stripe::EnvelopeError;
 use crate::stripe::signature::SignatureError;
 

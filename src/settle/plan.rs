@@ -4,12 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::CHUNK_ITEMS;
-use super::limits::Used;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::{BatchId, CampaignId, ConnectionId, PromoterId, ReferralId};
 use crate::domain::ledger::Account;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Reward, Verdict};
+use crate::evaluate::limits::Used;
 use crate::queue::neighbourhood::Seeds;
 use crate::queue::transition::adjustment;
 use crate::queue::worker::{campaigns, rejudge};

@@ -1,0 +1,191 @@
+//! The order of the house: imports run one way, the pure rooms stay pure, and the repository's
+//! top level is what the README says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot read the sources has failed"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Rooms from the values to the composition root. A room may import what stands before it.
+const ORDER: [&str; 28] = [
+    "domain",
+    "stripe",
+    "rules",
+    "payments",
+    "matching",
+    "evaluate",
+    "clock",
+    "config",
+    "telemetry",
+    "store",
+    "offline",
+    "workers",
+    "problem",
+    "intake",
+    "ingest",
+    "queue",
+    "ledger",
+    "settle",
+    "registry",
+    "verify",
+    "doctor",
+    "sync",
+    "notify",
+    "http",
+    "api",
+    "app",
+    "demo",
+    "cli",
+];
+
+/// Rooms without I/O, clock or database, and what they may never name.
+const PURE: [&str; 6] = [
+    "domain", "stripe", "rules", "payments", "matching", "evaluate",
+];
+const IMPURE: [&str; 7] = [
+    "tokio::",
+    "sqlx::",
+    "axum::",
+    "reqwest::",
+    "crate::clock",
+    "crate::store",
+    "SystemTime",
+];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The room of a file and its text without comments.
+fn rooms() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut rooms: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let room = inside
+            .iter()
+            .next()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.collect::<Vec<_>>().join("\n");
+        rooms.entry(room.to_owned()).or_default().push((file, code));
+    }
+    rooms
+}
+
+fn named(code: &str) -> BTreeSet<&str> {
+    let rooms = code
+        .match_indices("crate::")
+        .map(|(at, text)| &code[at + text.len()..]);
+    rooms
+        .map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+            &rest[..end.unwrap_or(rest.len())]
+        })
+        .filter(|room| !room.is_empty())
+        .collect()
+}
+
+#[test]
+fn imports_run_one_way() {
+    let rank = |room: &str| ORDER.iter().position(|known| *known == room);
+    let mut seen = 0;
+    for (room, files) in rooms() {
+        if room == "lib" || room == "main" {
+            continue;
+        }
+        let mine = rank(&room).unwrap_or_else(|| panic!("src/{room} has no place in the order"));
+        for (file, code) in files {
+            for other in named(&code) {
+                let Some(theirs) = rank(other) else {
+                    panic!("{} names crate::{other}, which is no room", file.display())
+                };
+                seen += 1;
+                let file = file.display();
+                assert!(theirs <= mine, "{file}: `{room}` may not import `{other}`");
+            }
+        }
+    }
+    assert!(
+        seen > 200,
+        "only {seen} imports were looked at: the search is broken"
+    );
+}
+
+#[test]
+fn pure_rooms_name_nothing_impure() {
+    let rooms = rooms();
+    for room in PURE {
+        for (file, code) in &rooms[room] {
+            // What reads campaign files from a folder is the one thin exception.
+            if file.ends_with("rules/load.rs") {
+                continue;
+            }
+            for word in IMPURE {
+                assert!(!code.contains(word), "{} names {word}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_room_is_on_the_map() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
+    let map: String = map
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with("//!"))
+        .collect();
+    for room in rooms()
+        .keys()
+        .filter(|room| *room != "lib" && *room != "main")
+    {
+        let there =
+            map.contains(&format!("[`{room}`]")) || map.contains(&format!("[`mod@{room}`]"));
+        assert!(there, "src/lib.rs does not say what `{room}` is for");
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_it_should() {
+    const ALLOWED: [&str; 13] = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "README.md",
+        "benches",
+        "fixtures",
+        "migrations",
+        "rules",
+        "src",
+        "tests",
+        "target",
+        "data",
+        "qualify.toml",
+    ];
+    for entry in std::fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let fine = name.starts_with('.') || ALLOWED.contains(&name.as_str());
+        assert!(fine, "`{name}` does not belong to the top level");
+    }
+}
