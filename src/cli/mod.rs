@@ -1,0 +1,167 @@
+//! The command line: what can be typed, and which file answers it. Data goes to stdout, logs
+//! to stderr; the exit code says how it ended.
+
+pub mod check;
+mod completions;
+mod config;
+mod serve;
+mod settings;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use settings::SettingsArgs;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Ok = 0,
+    /// It failed.
+    Failure = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
+    /// What was asked for is not there.
+    NotFound = 3,
+    /// A check found problems.
+    Problems = 4,
+    /// It may work later (`EX_TEMPFAIL` of sysexits).
+    Temporary = 75,
+}
+
+/// Self-hosted referral qualification engine for Stripe: every verdict explained, money
+/// counted once, settled exactly once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "qualify",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 a check found \
+problems, 75 temporary.\nSettings: flags > environment > qualify.toml > defaults; `qualify config \
+show` lists them with where each came from.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: webhooks, API, pages and the workers behind them
+    Serve(serve::Args),
+    /// Check campaign files; prints every problem with its place
+    Check(CheckArgs),
+    /// Look at the settings
+    Config(config::Args),
+    /// Write completions for a shell to stdout
+    Completions(completions::CompletionsArgs),
+    /// Write the manual page to stdout, or all pages into a folder
+    Man(completions::ManArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    /// Files and folders [default: the folder of RULES_DIR]
+    paths: Vec<PathBuf>,
+    /// One JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command line; answers the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are data, everything else is an error on stderr.
+            let shown = error.print();
+            return match (error.use_stderr(), shown) {
+                (false, Ok(())) => Exit::Ok as u8,
+                (false, Err(_)) => Exit::Failure as u8,
+                (true, _) => Exit::Usage as u8,
+            };
+        }
+    };
+    match dispatch(&cli, out) {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => Exit::Ok as u8,
+        Err(error) => {
+            // The cause is told once, here; commands return it instead of printing it.
+            let _ = writeln!(std::io::stderr(), "qualify: {error:#}");
+            code_of(&error) as u8
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
+    match &cli.command {
+        Command::Serve(args) => serve::run(args, &cli.settings, out),
+        Command::Check(args) if args.paths.is_empty() => {
+            let rules_dir = cli.settings.load()?.rules_dir;
+            check::run(&[rules_dir], args.json, out)
+        }
+        Command::Check(args) => check::run(&args.paths, args.json, out),
+        Command::Config(args) => config::run(args, &cli.settings, out),
+        Command::Completions(args) => completions::run(args, &mut Cli::command(), out),
+        Command::Man(args) => completions::man(args, Cli::command(), out),
+    }
+}
+
+/// Whoever reads our output has read enough (`qualify man | head`).
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn code_of(error: &anyhow::Error) -> Exit {
+    if error.is::<crate::config::ConfigError>() {
+        Exit::Usage
+    } else {
+        Exit::Failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_with(arguments: &[&str]) -> (u8, String) {
+        let mut out = Vec::new();
+        let arguments = std::iter::once("qualify").chain(arguments.iter().copied());
+        let code = run(arguments.map(OsString::from), &mut out);
+        (code, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_usage() {
+        assert_eq!(run_with(&["sevre"]).0, Exit::Usage as u8);
+        assert_eq!(run_with(&["serve", "--no-such-flag"]).0, Exit::Usage as u8);
+        assert_eq!(
+            run_with(&["config", "show", "--listen-addr", "nowhere"]).0,
+            Exit::Usage as u8
+        );
+    }
+
+    #[test]
+    fn completions_and_manual_go_to_stdout() {
+        let (code, text) = run_with(&["completions", "bash"]);
+        assert!(code == 0 && text.contains("complete -F"));
+        let (code, text) = run_with(&["man"]);
+        assert!(code == 0 && text.contains(".TH qualify"));
+    }
+}

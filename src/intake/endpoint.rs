@@ -1,0 +1,183 @@
+//! `POST /webhooks/stripe` and `/webhooks/stripe/{connection}`. 2xx if and only if stored;
+//! 4xx: not ours; 503: please send it again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Path, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Router, http::HeaderName};
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use super::admit::admit;
+use super::endpoints::{Endpoint, Endpoints};
+use super::incoming::Standing;
+use super::sink::Stored;
+use super::writer::Writer;
+use super::{BODY_BYTES_MAX, body, refusal};
+use crate::clock::SharedClock;
+use crate::http::Problem;
+use crate::stripe::signature::{self, SignatureError, Verified};
+use crate::stripe::{EnvelopeError, read_envelope};
+use crate::telemetry::metric;
+
+const SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
+const RECEIVED: &str = r#"{"received":true}"#;
+/// A sender that is ahead of our clock by more seconds than this is worth a warning.
+const SKEW_WARN_SECONDS: i64 = 30;
+/// At most one such warning in this many seconds.
+const SKEW_WARN_EVERY_SECONDS: i64 = 60;
+
+/// What the endpoint works with.
+#[derive(Debug)]
+pub struct Intake {
+    /// The connections that take webhooks.
+    pub endpoints: Arc<Endpoints>,
+    /// Where verified events go.
+    pub writer: Writer,
+    /// Our clock.
+    pub clock: SharedClock,
+    /// Time to send a body.
+    pub body_read: Duration,
+    /// Cancelled once the server is about to end: new events are refused with 503.
+    pub closing: CancellationToken,
+    /// When a clock skew was last warned about, in unix seconds.
+    pub skew_warned_at: AtomicI64,
+}
+
+/// The routes of this room.
+pub fn routes(intake: Arc<Intake>) -> Router {
+    let endpoint = || post(receive).fallback(|| async { Problem::method_not_allowed("POST") });
+    Router::new()
+        .route("/webhooks/stripe", endpoint())
+        .route("/webhooks/stripe/{connection}", endpoint())
+        .with_state(intake)
+}
+
+async fn receive(
+    State(intake): State<Arc<Intake>>,
+    connection: Option<Path<String>>,
+    request: Request,
+) -> Response {
+    let connection = connection.as_ref().map(|Path(id)| id.as_str());
+    match intake.take(connection, request).await {
+        Ok(result) => {
+            metrics::counter!(metric::WEBHOOKS, "result" => result).increment(1);
+            ([(CONTENT_TYPE, "application/json")], RECEIVED).into_response()
+        }
+        Err(problem) => {
+            metrics::counter!(metric::WEBHOOKS, "result" => problem.code).increment(1);
+            tracing::info!(code = problem.code, "webhook refused");
+            problem.into_response()
+        }
+    }
+}
+
+impl Intake {
+    /// Reads, verifies and stores one delivery; answers the metric's `result`.
+    async fn take(
+        &self,
+        connection: Option<&str>,
+        request: Request,
+    ) -> Result<&'static str, Problem> {
+        let endpoint = self.endpoint(connection)?;
+        let (head, stream) = request.into_parts();
+        if is_encoded(&head.headers) {
+            return Err(refusal::encoded());
+        }
+        let bytes = body::read(stream, BODY_BYTES_MAX, self.body_read)
+            .await
+            .map_err(refusal::body)?;
+        let header = head.headers.get(SIGNATURE).map(|h| h.as_bytes());
+        let now_us = self.clock.now_us();
+        let verified = signature::verify(header, &bytes, &endpoint.secrets, self.clock.now())
+            .map_err(|error| unverified(&error, &bytes))?;
+        self.observe(&endpoint, &verified);
+
+        let incoming = admit(&endpoint, bytes, verified.secret_index, now_us)
+            .map_err(|error| refusal::foreign(&error))?;
+        let standing = incoming.standing.clone();
+        let stored = self
+            .writer
+            .store(incoming)
+            .await
+            .map_err(refusal::not_stored)?;
+        Ok(result(stored, &standing))
+    }
+
+    fn endpoint(&self, connection: Option<&str>) -> Result<Arc<Endpoint>, Problem> {
+        let endpoint = self
+            .endpoints
+            .find(connection)
+            .ok_or_else(refusal::unknown_connection)?;
+        if self.closing.is_cancelled() {
+            return Err(refusal::shutting_down());
+        }
+        if endpoint.secrets.is_empty() {
+            return Err(refusal::secret_missing());
+        }
+        Ok(endpoint)
+    }
+
+    /// Counts which secret matched and how far the clocks are apart.
+    fn observe(&self, endpoint: &Endpoint, verified: &Verified) {
+        let connection = endpoint.connection.to_string();
+        let index = verified.secret_index.to_string();
+        metrics::counter!(metric::SECRET_USED, "connection" => connection, "index" => index)
+            .increment(1);
+        let behind = verified.skew_seconds.saturating_neg();
+        let behind = i32::try_from(behind).unwrap_or(if behind < 0 { i32::MIN } else { i32::MAX });
+        metrics::gauge!(metric::SKEW).set(behind);
+        if verified.skew_seconds > SKEW_WARN_SECONDS {
+            let now = self.clock.now().unix();
+            let last = self.skew_warned_at.load(Ordering::Relaxed);
+            if now.saturating_sub(last) >= SKEW_WARN_EVERY_SECONDS {
+                self.skew_warned_at.store(now, Ordering::Relaxed);
+                let seconds = verified.skew_seconds;
+                tracing::warn!(seconds, "Stripe's clock is ahead of ours; check this machine's");
+            }
+        }
+    }
+}
+
+/// `identity` is no encoding; everything else is.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// A body without a signature may come from a relay that wraps events; say so if it does.
+fn unverified(error: &SignatureError, body: &Bytes) -> Problem {
+    if *error == SignatureError::Missing
+        && let Err(foreign @ (EnvelopeError::EventBridge | EnvelopeError::EventGrid)) =
+            read_envelope(body)
+    {
+        return refusal::foreign(&foreign);
+    }
+    refusal::signature(error)
+}
+
+fn result(stored: Stored, standing: &Standing) -> &'static str {
+    match (stored, standing) {
+        (Stored::Duplicate, _) => "duplicate",
+        (Stored::Conflict, _) => "conflict",
+        (Stored::New, Standing::Received) => "new",
+        (Stored::New, Standing::Ignored { code, .. }) => {
+            // Today only thin events are ignored at the door.
+            metrics::counter!(metric::THIN, "code" => *code).increment(1);
+            tracing::warn!("a thin event came; choose snapshot payloads for this destination");
+            "ignored"
+        }
+        (Stored::New, Standing::Quarantined { code, reason }) => {
+            tracing::warn!(code, reason, "an event is quarantined");
+            "quarantined"
+        }
+    }
+}
