@@ -128,6 +128,11 @@ pub fn read(
 }
 
 fn parse<'a, T: Deserialize<'a>>(object: &'a str) -> Outcome<T> {
+    // A derived struct would also take a list of its fields' values.
+    if !object.starts_with('{') {
+        let what = "it is not a JSON object".to_owned();
+        return Err(QuarantineReason::Unreadable(what));
+    }
     serde_json::from_str(object)
         .map_err(|error| QuarantineReason::Unreadable(json::shortened(&error.to_string())))
 }
