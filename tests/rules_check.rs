@@ -1,10 +1,16 @@
 //! `qualify check` as people meet it: one awful file, printed; folders; exit codes; the
 //! sample campaigns. The table of single refusals is in `rules_refusals.rs`.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use qualify::cli::check;
+use qualify::domain::reason::{LeftOut, ReasonCode};
 use qualify::rules;
 
 fn checked(paths: &[PathBuf], json: bool) -> (u8, String) {
@@ -64,7 +70,7 @@ fn an_awful_file_is_told_everything_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("awful.toml");
     fs::write(&file, AWFUL).unwrap();
-    let (code, printed) = checked(&[file.clone()], false);
+    let (code, printed) = checked(std::slice::from_ref(&file), false);
     let printed = printed.replace(&file.display().to_string(), "rules/awful.toml");
     assert_eq!(code, 4);
     insta::assert_snapshot!(printed);
@@ -161,5 +167,74 @@ fn every_sample_campaign_is_clean_and_has_cases() {
         let cases: toml::Table = fs::read_to_string(&cases).unwrap().parse().unwrap();
         let expected = cases["expect"].as_array().unwrap();
         assert!(expected.len() >= 4, "{id} has {} cases", expected.len());
+        for case in expected {
+            speaks_the_verdicts_language(case);
+        }
+    }
+}
+
+/// A misspelt code in a case would otherwise look like a verdict that differs.
+fn speaks_the_verdicts_language(case: &toml::Value) {
+    let verdict = case["verdict"].as_str().unwrap();
+    assert!(["qualified", "pending", "rejected", "review"].contains(&verdict));
+    for reason in case["reasons"].as_array().unwrap() {
+        let known = ReasonCode::ALL
+            .iter()
+            .any(|c| Some(c.code()) == reason.as_str());
+        assert!(known, "{reason}");
+    }
+    for (_, why) in case
+        .get("left_out")
+        .and_then(toml::Value::as_table)
+        .into_iter()
+        .flatten()
+    {
+        let known = LeftOut::ALL.iter().any(|c| Some(c.code()) == why.as_str());
+        assert!(known, "{why}");
+    }
+}
+
+#[test]
+fn the_samples_show_every_verdict() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(samples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().ends_with(".cases.toml") {
+            let cases: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+            for case in cases["expect"].as_array().unwrap() {
+                seen.insert(case["verdict"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
+    assert_eq!(seen, ["pending", "qualified", "rejected", "review"]);
+}
+
+/// Every key that can be written is explained, and the example in the README is a campaign.
+#[test]
+fn the_readme_teaches_every_key() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let example = readme.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    assert!(rules::parse("README.md", example).is_ok());
+    for (table, keys) in rules::TABLES {
+        for key in *keys {
+            let is_table = rules::TABLES
+                .iter()
+                .any(|(name, _)| *name == *key || *name == format!("{table}.{key}"));
+            let written = if is_table {
+                format!("[{key}]")
+            } else {
+                format!("| `{key}` |")
+            };
+            let nested = format!("[{table}.{key}]");
+            let heading = *key == "reward";
+            assert!(
+                heading || readme.contains(&written) || readme.contains(&nested),
+                "{table}.{key} is not explained"
+            );
+        }
     }
 }

@@ -1,20 +1,13 @@
-//! Amounts, currencies, thresholds and percentages as a campaign file writes them.
+//! Amounts, currencies and thresholds as a campaign file writes them.
 //! The arithmetic of money itself is `domain::money`'s.
 
-use rust_decimal::Decimal;
-
+use super::item::Item;
 use super::problem::{Report, codes};
-use super::reader::{Item, Section};
+use super::section::Section;
 use super::suggest;
-use crate::domain::campaign::{Bound, EachPayment, Threshold};
+use crate::domain::campaign::{Bound, Threshold};
 use crate::domain::currency::Currency;
 use crate::domain::money::{AMOUNT_MINOR_MAX, AmountError, Money, parse_decimal};
-
-/// All of it, in basis points.
-pub(super) const BASIS_POINTS_MAX: u32 = 10_000;
-
-/// Most decimals that any currency has.
-const DECIMALS_MAX: u32 = 3;
 
 /// Currencies offered as suggestions: those of most Stripe accounts.
 const COMMON: [&str; 16] = [
@@ -115,7 +108,8 @@ fn positive(
     }
 }
 
-fn invalid(report: &mut Report<'_>, item: &Item<'_, '_>, error: &AmountError) {
+/// Reports why a text is not an amount.
+pub(super) fn invalid(report: &mut Report<'_>, item: &Item<'_, '_>, error: &AmountError) {
     let found = item.found();
     let message = match error {
         AmountError::NotANumber(text) if text.starts_with('-') => {
@@ -143,7 +137,7 @@ fn invalid(report: &mut Report<'_>, item: &Item<'_, '_>, error: &AmountError) {
 }
 
 /// The one of `at_least` and `more_than` that was written.
-fn bound<'a, 'i>(
+pub(super) fn bound<'a, 'i>(
     report: &mut Report<'_>,
     section: &Section<'a, 'i>,
 ) -> Option<(Bound, Item<'a, 'i>)> {
@@ -178,128 +172,4 @@ pub(super) fn threshold(report: &mut Report<'_>, item: &Item<'_, '_>) -> Option<
     let (bound, written) = bound(report, &section)?;
     let amount = positive(report, &written, currency)?;
     Some(Threshold { bound, amount })
-}
-
-/// `{ more_than = "0.50" }`, in whatever currency a payment has.
-pub(super) fn each_payment(report: &mut Report<'_>, item: &Item<'_, '_>) -> Option<EachPayment> {
-    let section = item.table(report, &["at_least", "more_than"])?;
-    let (bound, written) = bound(report, &section)?;
-    let text = written.decimal(report, "0.50")?;
-    let value = match parse_decimal(text) {
-        Ok(value) => value.normalize(),
-        Err(error) => {
-            invalid(report, &written, &error);
-            return None;
-        }
-    };
-    if value.scale() > DECIMALS_MAX {
-        let message = format!(
-            "found {}; accepted are at most {DECIMALS_MAX} decimals, no currency has more",
-            written.found()
-        );
-        written.refuse(report, codes::AMOUNT_INVALID, message);
-        return None;
-    }
-    if bound == Bound::AtLeast && value.is_zero() {
-        let message = "found zero; accepted are amounts above zero, or more_than = \"0\" to count \
-                       every payment (a payment of nothing never counts)";
-        written.refuse(report, codes::OUT_OF_RANGE, message);
-        return None;
-    }
-    let made = make_each_payment(bound, value);
-    if made.is_none() {
-        invalid(report, &written, &AmountError::TooLarge(text.to_owned()));
-    }
-    made
-}
-
-/// The smallest payments in minor units for 0 to 3 decimals; `None` if one does not fit.
-pub(super) fn make_each_payment(bound: Bound, value: Decimal) -> Option<EachPayment> {
-    let mut least_minor = [0; 4];
-    for (least, power) in least_minor.iter_mut().zip([1_i64, 10, 100, 1000]) {
-        let scaled = value.checked_mul(Decimal::from(power))?;
-        let units = match bound {
-            Bound::AtLeast => i64::try_from(scaled.ceil()).ok()?,
-            Bound::MoreThan => i64::try_from(scaled.floor()).ok()?.checked_add(1)?,
-        };
-        if units > AMOUNT_MINOR_MAX {
-            return None;
-        }
-        *least = units;
-    }
-    let mut shown = value.normalize();
-    if shown.scale() < 2 {
-        shown.rescale(2);
-    }
-    Some(EachPayment {
-        bound,
-        major: shown.to_string(),
-        least_minor,
-    })
-}
-
-/// `"12.5"` as basis points, 1 to 10,000.
-pub(super) fn percent(report: &mut Report<'_>, item: &Item<'_, '_>) -> Option<u32> {
-    let text = item.decimal(report, "12.5")?;
-    let accepted = "accepted are percentages above 0 up to 100 with at most two decimals, \
-                    without a sign, like \"12.5\"";
-    let found = item.found();
-    let Some(value) = parse_decimal(text).ok().map(|value| value.normalize()) else {
-        item.refuse(
-            report,
-            codes::PERCENT_INVALID,
-            format!("found {found}; {accepted}"),
-        );
-        return None;
-    };
-    if value.scale() > 2 {
-        item.refuse(
-            report,
-            codes::PERCENT_INVALID,
-            format!("found {found}; {accepted}"),
-        );
-        return None;
-    }
-    let points = value
-        .checked_mul(Decimal::ONE_HUNDRED)
-        .and_then(|points| u32::try_from(points).ok())
-        .filter(|points| (1..=BASIS_POINTS_MAX).contains(points));
-    if points.is_none() {
-        item.refuse(
-            report,
-            codes::OUT_OF_RANGE,
-            format!("found {found}; {accepted}"),
-        );
-    }
-    points
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_smallest_payment_follows_each_currencys_decimals() {
-        let least = |bound, text| {
-            make_each_payment(bound, parse_decimal(text).unwrap())
-                .unwrap()
-                .least_minor
-        };
-        assert_eq!(least(Bound::MoreThan, "0.50"), [1, 6, 51, 501]);
-        assert_eq!(least(Bound::AtLeast, "0.50"), [1, 5, 50, 500]);
-        assert_eq!(least(Bound::AtLeast, "0.505"), [1, 6, 51, 505]);
-        assert_eq!(least(Bound::MoreThan, "0"), [1, 1, 1, 1]);
-        assert_eq!(least(Bound::MoreThan, "10"), [11, 101, 1001, 10001]);
-    }
-
-    #[test]
-    fn the_smallest_payment_is_written_in_one_way() {
-        let major = |text| {
-            make_each_payment(Bound::AtLeast, parse_decimal(text).unwrap())
-                .unwrap()
-                .major
-        };
-        assert_eq!((major("0.5"), major("3")), ("0.50".into(), "3.00".into()));
-        assert_eq!(major("0.5050"), "0.505");
-    }
 }

@@ -4,9 +4,9 @@
 use toml::de::DeTable;
 
 use super::amount::missing;
-use super::problem::{Problem, Report, codes, place};
-use super::reader::{self, Section};
-use super::{FILE_BYTES_MAX, canonical, reward, sections};
+use super::problem::{Problem, Report, codes};
+use super::section::{self, Section};
+use super::{FILE_BYTES_MAX, canonical, conditions, reward};
 use crate::domain::campaign::{Campaign, Mode, Threshold};
 use crate::domain::ids::{AccountId, CampaignId, ID_BYTES_MAX, RevisionId};
 use crate::domain::time::Timestamp;
@@ -42,9 +42,11 @@ pub(super) fn read(file: &str, text: &str) -> Result<Placed, Vec<Problem>> {
     let Ok(document) = DeTable::parse(text) else {
         return Err(syntax_problems(report, text));
     };
-    let root = reader::root(&mut report, &document);
+    let root = section::root(&mut report, &document);
     let campaign = campaign(&mut report, &root);
-    let (line, column) = place(text, root.get("id").map_or(0, |item| item.at));
+    let (line, column) = report
+        .places()
+        .place(root.get("id").map_or(0, |item| item.at));
     match campaign {
         Some(mut campaign) if report.is_clean() => {
             campaign.revision = canonical::revision(&campaign);
@@ -65,7 +67,7 @@ fn syntax_problems(mut report: Report<'_>, text: &str) -> Vec<Problem> {
     let mut lines = std::collections::BTreeSet::new();
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
-        if lines.insert(place(text, at).0) {
+        if lines.insert(report.places().line(at)) {
             let message = format!("this is not TOML: {}", error.message());
             report.add(at, "", codes::TOML_SYNTAX, message);
         }
@@ -83,15 +85,15 @@ fn campaign(report: &mut Report<'_>, root: &Section<'_, '_>) -> Option<Campaign>
     let mode = root.get("mode").and_then(|i| i.choice(report, &modes));
     let (starts, ends) = period(report, root);
     let section = root.section(report, "match");
-    let matching = sections::matching(report, &section);
+    let matching = conditions::matching(report, &section);
     let before = report.len();
     let section = root.section(report, "qualify");
-    let qualify = sections::qualify(report, &section);
+    let qualify = conditions::qualify(report, &section);
     // Thresholds that could not be read are not held against what follows.
     let sound = report.len() == before;
     let spend: &[Threshold] = if sound { &qualify.spend } else { &[] };
     let section = root.section(report, "attribution");
-    let attribution = sections::attribution(report, &section);
+    let attribution = conditions::attribution(report, &section);
     let before = report.len();
     let rewards = root.section(report, "reward");
     let section = rewards.section(report, "promoter");

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use super::campaign::SCHEMA;
-use super::sections::{
+use super::conditions::{
     AMOUNTS, ANCHORS, DUPLICATES, MATCH_KEYS, METADATA_DEFAULT, PREFER, TOUCH, each_payment_default,
 };
 use crate::domain::campaign::{

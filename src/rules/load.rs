@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::campaign::{self, Placed};
-use super::problem::{Problem, codes, place};
+use super::problem::{Places, Problem, codes};
 use super::{FILE_BYTES_MAX, RuleSet};
 use crate::domain::ids::CampaignId;
 
@@ -98,7 +98,7 @@ fn read_text(path: &Path, file: &str) -> Result<String, Vec<Problem>> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
-        let (line, column) = place(&text, valid);
+        let (line, column) = Places::new(&text).place(valid);
         let message = "found bytes that are not UTF-8; save the file as UTF-8".to_owned();
         vec![Problem {
             line,
@@ -122,8 +122,16 @@ impl Found {
             .file_name()
             .is_some_and(|name| name.to_string_lossy().ends_with(".cases.toml"));
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if !is_cases && self.files.len() < FILES_MAX && self.seen.insert(real) {
+        if is_cases || !self.seen.insert(real) {
+            return;
+        }
+        if self.files.len() < FILES_MAX {
             self.files.push(path.to_owned());
+        } else if self.files.len() + 1 == self.seen.len() {
+            let message = format!("found more than {FILES_MAX} files; accepted are at most that");
+            let file = path.display().to_string();
+            self.problems
+                .push(whole_file(&file, codes::TOO_LARGE, message));
         }
     }
 

@@ -10,17 +10,24 @@ use crate::domain::ids::CampaignId;
 mod amount;
 mod campaign;
 mod canonical;
+mod conditions;
 mod coupon;
+mod each_payment;
+mod item;
+mod keys;
 mod load;
+mod percent;
 mod problem;
-mod reader;
 mod reward;
-mod sections;
+#[cfg(test)]
+mod roundtrip;
+mod section;
 mod suggest;
 
 pub use campaign::is_campaign_id;
 pub use canonical::{revision, to_toml};
 pub use coupon::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_coupons};
+pub use keys::TABLES;
 pub use load::load;
 pub use problem::{PROBLEMS_MAX, Problem, codes};
 

@@ -81,30 +81,49 @@ impl std::fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Line and column, both from 1, of a byte offset; columns count characters.
-pub(super) fn place(text: &str, offset: usize) -> (u32, u32) {
-    let mut end = offset.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
+/// Where the lines of a text begin, so that a place is found without reading it all again.
+pub(super) struct Places<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Places<'t> {
+    /// Reads the text once.
+    pub fn new(text: &'t str) -> Self {
+        let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            text,
+            starts: std::iter::once(0).chain(after_newlines).collect(),
+        }
     }
-    let before = text.get(..end).unwrap_or_default();
-    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let column = before
-        .get(start..)
-        .unwrap_or_default()
-        .chars()
-        .filter(|c| *c != '\u{feff}')
-        .count()
-        + 1;
-    let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    (short(line), short(column))
+
+    /// Line of a byte offset, from 1.
+    pub fn line(&self, offset: usize) -> u32 {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        u32::try_from(line).unwrap_or(u32::MAX)
+    }
+
+    /// Line and column of a byte offset, both from 1; columns count characters.
+    pub fn place(&self, offset: usize) -> (u32, u32) {
+        let line = self.line(offset);
+        let index = usize::try_from(line).unwrap_or(usize::MAX) - 1;
+        let start = self.starts.get(index).copied().unwrap_or_default();
+        let before = self
+            .text
+            .get(start..)
+            .unwrap_or_default()
+            .char_indices()
+            .take_while(|(at, c)| start + at + c.len_utf8() <= offset)
+            .filter(|(_, c)| *c != '\u{feff}')
+            .count();
+        (line, u32::try_from(before + 1).unwrap_or(u32::MAX))
+    }
 }
 
 /// Collects the problems of one text.
 pub(super) struct Report<'t> {
     file: &'t str,
-    text: &'t str,
+    places: Places<'t>,
     problems: Vec<Problem>,
 }
 
@@ -113,7 +132,7 @@ impl<'t> Report<'t> {
     pub fn new(file: &'t str, text: &'t str) -> Self {
         Self {
             file,
-            text,
+            places: Places::new(text),
             problems: Vec::new(),
         }
     }
@@ -123,7 +142,7 @@ impl<'t> Report<'t> {
         if self.problems.len() >= PROBLEMS_MAX {
             return;
         }
-        let (line, column) = place(self.text, at);
+        let (line, column) = self.places.place(at);
         self.problems.push(Problem {
             file: self.file.to_owned(),
             line,
@@ -140,6 +159,11 @@ impl<'t> Report<'t> {
             (a.line, a.column, &a.key, a.code).cmp(&(b.line, b.column, &b.key, b.code))
         });
         self.problems
+    }
+
+    /// Where things are in the text.
+    pub fn places(&self) -> &Places<'t> {
+        &self.places
     }
 
     /// How many problems there are so far.
@@ -160,11 +184,13 @@ mod tests {
     #[test]
     fn columns_count_characters() {
         let text = "a = 1\r\n\u{e9}\u{e9} = 2\n";
-        assert_eq!(place(text, 0), (1, 1));
-        assert_eq!(place(text, 4), (1, 5));
-        assert_eq!(place(text, text.find('2').unwrap()), (2, 6));
-        assert_eq!(place(text, 8), (2, 1), "inside a character is at it");
-        assert_eq!(place(text, 999), (3, 1));
+        let places = Places::new(text);
+        let place = |offset| places.place(offset);
+        assert_eq!(place(0), (1, 1));
+        assert_eq!(place(4), (1, 5));
+        assert_eq!(place(text.find('2').unwrap()), (2, 6));
+        assert_eq!(place(8), (2, 1), "inside a character is at it");
+        assert_eq!(place(999), (3, 1));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `[reward]` and `[limits]`: what a settlement owes, and what the campaign may owe in all.
 //! They are also held against the thresholds' currencies, so that no rule is written in vain.
 
-use super::amount;
+use super::item::Item;
 use super::problem::{Report, codes};
-use super::reader::{Item, Section};
+use super::section::Section;
+use super::{amount, percent as share};
 use crate::domain::campaign::{Limits, RewardRule, Threshold};
 use crate::domain::currency::Currency;
 use crate::domain::money::Money;
@@ -34,7 +35,7 @@ pub(super) fn reward(
             "found both `fixed` and `percent`; accepted is one of them",
         );
     }
-    let percent = percent.map(|item| amount::percent(report, &item));
+    let percent = percent.map(|item| share::read(report, &item));
     let capped = cap.as_ref().and_then(|item| amount::money(report, item));
     if let (Some(item), None) = (&cap, &percent) {
         let message = "found `cap` without `percent`; a fixed reward needs no cap";

@@ -1,66 +1,16 @@
-//! A TOML text as sections and items that remember where they were written, so that every
-//! mismatch is reported at its place. What the keys mean is not known here.
+//! Single values of a campaign file, read as the type that is expected there; a mismatch is
+//! reported at its place. Tables are `section`'s.
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::problem::{Report, codes};
+use super::section::Section;
 use super::suggest;
 use crate::domain::time::Timestamp;
 
 /// Characters of a found value that a message repeats.
 const FOUND_CHARS_MAX: usize = 40;
-
-/// The keys of every table of a campaign file, by the table's dotted name.
-pub(super) const TABLES: &[(&str, &[&str])] = &[
-    (
-        "",
-        &[
-            "schema",
-            "id",
-            "name",
-            "account",
-            "mode",
-            "starts",
-            "ends",
-            "match",
-            "qualify",
-            "attribution",
-            "reward",
-            "limits",
-        ],
-    ),
-    ("match", &["keys", "metadata", "duplicates", "customers"]),
-    (
-        "qualify",
-        &[
-            "spend",
-            "within_days",
-            "from",
-            "payments",
-            "each_payment",
-            "amount",
-            "out_of_band",
-            "hold_days",
-            "products",
-        ],
-    ),
-    ("qualify.products", &["include", "exclude"]),
-    ("attribution", &["coupons", "prefer", "touch"]),
-    ("reward", &["promoter", "invited"]),
-    ("reward.promoter", &["fixed", "percent", "cap"]),
-    ("reward.invited", &["fixed", "percent", "cap"]),
-    ("limits", &["per_promoter_settled", "budget"]),
-];
-
-/// A table of the file; an absent one reads as empty.
-pub(super) struct Section<'a, 'i> {
-    /// Dotted name, empty for the file itself.
-    pub path: String,
-    /// Where it begins.
-    pub at: usize,
-    table: Option<&'a DeTable<'i>>,
-}
 
 /// A value with its dotted key and place.
 pub(super) struct Item<'a, 'i> {
@@ -69,35 +19,6 @@ pub(super) struct Item<'a, 'i> {
     /// Where the value begins.
     pub at: usize,
     value: &'a DeValue<'i>,
-}
-
-/// The file itself as a section.
-pub(super) fn root<'a, 'i>(
-    report: &mut Report<'_>,
-    document: &'a Spanned<DeTable<'i>>,
-) -> Section<'a, 'i> {
-    let section = Section {
-        path: String::new(),
-        at: 0,
-        table: Some(document.get_ref()),
-    };
-    section.refuse_unknown(report, keys_of(""));
-    section
-}
-
-fn keys_of(path: &str) -> &'static [&'static str] {
-    TABLES
-        .iter()
-        .find(|(name, _)| *name == path)
-        .map_or(&[], |(_, keys)| keys)
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        shown(key)
-    } else {
-        format!("{path}.{}", shown(key))
-    }
 }
 
 /// A found text, shortened and with control characters made visible.
@@ -119,87 +40,16 @@ pub(super) fn shown(text: &str) -> String {
     out
 }
 
-impl<'a, 'i> Section<'a, 'i> {
-    /// The value of a key, if the key is there.
-    pub fn get(&self, key: &str) -> Option<Item<'a, 'i>> {
-        let value = self.table?.get(key)?;
-        Some(Item {
-            path: join(&self.path, key),
+impl<'a, 'i> Item<'a, 'i> {
+    /// A value under its dotted key.
+    pub fn new(path: String, value: &'a Spanned<DeValue<'i>>) -> Self {
+        Self {
+            path,
             at: value.span().start,
             value: value.get_ref(),
-        })
-    }
-
-    /// The table of a key, empty if absent; its unknown keys are reported.
-    pub fn section(&self, report: &mut Report<'_>, key: &str) -> Section<'a, 'i> {
-        let path = join(&self.path, key);
-        let at = self.at;
-        match self.get(key) {
-            None => Section {
-                path,
-                at,
-                table: None,
-            },
-            Some(item) => {
-                let known = keys_of(&path);
-                item.table(report, known).unwrap_or(Section {
-                    path,
-                    at,
-                    table: None,
-                })
-            }
         }
     }
 
-    /// Whether the table was written.
-    pub fn is_written(&self) -> bool {
-        self.table.is_some()
-    }
-
-    fn refuse_unknown(&self, report: &mut Report<'_>, known: &[&str]) {
-        for (key, _) in self.table.into_iter().flatten() {
-            let name = key.get_ref().as_ref();
-            if known.contains(&name) {
-                continue;
-            }
-            let place = if self.path.is_empty() {
-                "at the top of the file".to_owned()
-            } else {
-                format!("in {}", self.path)
-            };
-            let hint = hint_for_key(name, &self.path, known);
-            report.add(
-                key.span().start,
-                &join(&self.path, name),
-                codes::UNKNOWN_KEY,
-                format!(
-                    "found the unknown key `{}`{hint}; accepted {place} are {}",
-                    shown(name),
-                    suggest::all_of(known)
-                ),
-            );
-        }
-    }
-}
-
-/// Where a misplaced key belongs, or what a misspelt one may mean.
-fn hint_for_key(name: &str, path: &str, known: &[&str]) -> String {
-    if let Some(word) = suggest::nearest(name, known) {
-        return format!(", did you mean `{word}`?");
-    }
-    let elsewhere = TABLES
-        .iter()
-        .find(|(table, keys)| *table != path && keys.contains(&name));
-    match elsewhere {
-        Some(("", _)) => {
-            ", which belongs at the top of the file, above the first [table]".to_owned()
-        }
-        Some((table, _)) => format!(", which belongs in [{table}]"),
-        None => String::new(),
-    }
-}
-
-impl<'a, 'i> Item<'a, 'i> {
     /// The value in words, for messages.
     pub fn found(&self) -> String {
         match self.value {
@@ -335,11 +185,10 @@ impl<'a, 'i> Item<'a, 'i> {
             self.refuse(report, codes::EMPTY, message);
             return None;
         }
-        let entries = entries.iter().enumerate().map(|(index, entry)| Item {
-            path: format!("{}[{index}]", self.path),
-            at: entry.span().start,
-            value: entry.get_ref(),
-        });
+        let entries = entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| Item::new(format!("{}[{index}]", self.path), entry));
         Some(entries.collect())
     }
 
@@ -349,13 +198,13 @@ impl<'a, 'i> Item<'a, 'i> {
             self.mismatch(report, &format!("a table with {}", suggest::all_of(known)));
             return None;
         };
-        let section = Section {
-            path: self.path.clone(),
-            at: self.at,
-            table: Some(table),
-        };
-        section.refuse_unknown(report, known);
-        Some(section)
+        Some(Section::open(
+            report,
+            self.path.clone(),
+            self.at,
+            table,
+            known,
+        ))
     }
 
     /// An instant with its offset; fractions of a second are cut, Stripe has none.

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::amount;
+use super::item::Item;
 use super::problem::{Report, codes};
-use super::reader::{Item, Section};
+use super::section::Section;
+use super::{amount, each_payment};
 use crate::domain::campaign::{
     AmountBasis, Anchor, AttributionRules, Bound, Duplicates, EachPayment, MatchKey, MatchRules,
     Prefer, Products, QualifyRules, Threshold, Touch,
@@ -136,7 +137,7 @@ pub(super) fn qualify(report: &mut Report<'_>, section: &Section<'_, '_>) -> Qua
         .and_then(|i| i.whole(report, 1, PAYMENTS_MAX));
     let each_payment = section
         .get("each_payment")
-        .and_then(|i| amount::each_payment(report, &i));
+        .and_then(|i| each_payment::read(report, &i));
     let basis = section
         .get("amount")
         .and_then(|i| i.choice(report, &AMOUNTS));
