@@ -173,8 +173,9 @@ impl LineCount {
         let blank = blank.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
         let begin = at.saturating_add(blank.count());
         let passed = bytes.get(self.byte..begin).unwrap_or_default();
-        let newlines = passed.iter().filter(|byte| **byte == b'\n').count();
-        self.line += u64::try_from(newlines).unwrap_or(0);
+        for _ in passed.iter().filter(|byte| **byte == b'\n') {
+            self.line += 1;
+        }
         self.byte = begin;
         self.line
     }

@@ -16,7 +16,8 @@ use serde::{Deserialize, Deserializer};
 #[serde(deny_unknown_fields)]
 pub struct Story {
     /// What it is about, in a sentence.
-    pub story: String,
+    #[serde(rename = "story")]
+    pub title: String,
     /// The campaign file; `*.cases.toml` have it beside them instead.
     #[serde(default)]
     pub campaign: Option<String>,
