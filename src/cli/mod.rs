@@ -73,7 +73,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct CheckArgs {
-    /// Files and folders [default: the folder of RULES_DIR]
+    /// Files and folders [default: the folder of `RULES_DIR`]
     paths: Vec<PathBuf>,
     /// One JSON array
     #[arg(long)]

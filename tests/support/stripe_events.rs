@@ -96,13 +96,13 @@ fn intent_id(payment: &PaymentStep) -> String {
 }
 
 impl Teller {
-    fn event(&mut self, event_type: &str, object: Value) {
+    fn event(&mut self, event_type: &str, object: impl Into<Value>) {
         let id = format!("evt_{:04}", self.told.len() + 1);
         let body = json!({
             "id": id, "object": "event", "api_version": self.era.version(),
             "created": self.at.unix(), "livemode": self.mode == Mode::Live,
             "pending_webhooks": 1, "request": {"id": null, "idempotency_key": null},
-            "type": event_type, "data": {"object": object},
+            "type": event_type, "data": {"object": object.into()},
         });
         let (at, body) = (self.at, body.to_string());
         self.told.push(Told { at, body });
