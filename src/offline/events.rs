@@ -193,3 +193,79 @@ fn without_bom(line: &[u8], number: u64) -> &[u8] {
         _ => line,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::campaign::Mode;
+
+    fn event(id: &str, created: i64, email: &str, more: &str) -> String {
+        format!(
+            "{{\"id\":\"{id}\",\"object\":\"event\",\"created\":{created},\"livemode\":true{more},\
+             \"type\":\"customer.updated\",\"data\":{{\"object\":{{\"id\":\"cus_1\",\
+             \"object\":\"customer\",\"created\":1,\"email\":\"{email}\"}}}}}}"
+        )
+    }
+
+    fn read(lines: &[String], until: Option<i64>) -> (History, EventsRead, String) {
+        let mut source = Source {
+            name: "e".to_owned(),
+            input: Box::new(io::Cursor::new(lines.join("\n").into_bytes())),
+        };
+        let (mut history, mut said) = (History::default(), Vec::new());
+        let until = until.and_then(Timestamp::from_unix);
+        let mut reader = EventReader::new(&mut history, until);
+        reader
+            .read(&mut source, &mut Notes::new(&mut said))
+            .unwrap();
+        let read = reader.finish();
+        (history, read, String::from_utf8(said).unwrap())
+    }
+
+    #[test]
+    fn the_same_event_is_used_once_however_it_is_delivered() {
+        let lines = [
+            event("evt_1", 10, "a@x.de", ",\"pending_webhooks\":2"),
+            event("evt_1", 10, "a@x.de", ",\"pending_webhooks\":0"),
+            event("evt_1", 10, "b@x.de", ""),
+            event("evt_1", 10, "b@x.de", ",\"account\":\"acct_1\""),
+        ];
+        let (history, read, said) = read(&lines, None);
+        assert_eq!((read.used, read.duplicates, read.unusable), (2, 1, 1));
+        assert!(said.starts_with("e:3: evt_1 was there already"), "{said}");
+        assert_eq!(history.accounts().len(), 1);
+        let origin = |account: Option<&str>| Origin {
+            account: account.map(Into::into),
+            mode: Mode::Live,
+        };
+        let kept = serde_json::to_string(&history.facts[&origin(None)]).unwrap();
+        assert!(
+            kept.contains("a@x.de") && !kept.contains("b@x.de"),
+            "the first is kept"
+        );
+        // Events that name no account belong to each.
+        let account = "acct_1".into();
+        let both = history.facts_of(Some(&account), Mode::Live);
+        let both = serde_json::to_string(both.as_ref()).unwrap();
+        assert!(both.contains("a@x.de") && both.contains("b@x.de"));
+        assert!(history.facts_of(Some(&account), Mode::Test).is_empty());
+    }
+
+    #[test]
+    fn test_events_that_share_an_id_hide_no_other() {
+        let lines = [
+            event(SHARED_TEST_ID, 10, "a@x.de", ""),
+            event(SHARED_TEST_ID, 10, "b@x.de", ""),
+        ];
+        let (_, read, said) = read(&lines, None);
+        assert_eq!((read.used, said.as_str()), (2, ""));
+    }
+
+    #[test]
+    fn what_happened_later_is_left_out() {
+        let lines = [10, 11, 12].map(|at| event(&format!("evt_{at}"), at, "a@x.de", ""));
+        let (history, read, _) = read(&lines, Some(11));
+        assert_eq!((read.used, read.later), (2, 1));
+        assert_eq!(history.newest, Timestamp::from_unix(11));
+    }
+}
