@@ -11,49 +11,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use qualify::stripe::{Event, Reading, read_envelope, read_event};
-
-/// The event types that Stripe's webhook endpoint is asked to send.
-const SUBSCRIBED: [&str; 38] = [
-    "customer.created",
-    "customer.updated",
-    "customer.deleted",
-    "customer.discount.created",
-    "customer.discount.updated",
-    "customer.discount.deleted",
-    "customer.subscription.created",
-    "customer.subscription.updated",
-    "customer.subscription.deleted",
-    "invoice.paid",
-    "invoice.payment_succeeded",
-    "invoice_payment.paid",
-    "invoice.voided",
-    "invoice.marked_uncollectible",
-    "payment_intent.succeeded",
-    "charge.succeeded",
-    "charge.captured",
-    "charge.updated",
-    "charge.refunded",
-    "charge.refund.updated",
-    "refund.created",
-    "refund.updated",
-    "refund.failed",
-    "credit_note.created",
-    "credit_note.updated",
-    "credit_note.voided",
-    "charge.dispute.created",
-    "charge.dispute.updated",
-    "charge.dispute.closed",
-    "charge.dispute.funds_withdrawn",
-    "charge.dispute.funds_reinstated",
-    "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.async_payment_failed",
-    "checkout.session.expired",
-    "coupon.deleted",
-    "promotion_code.created",
-    "promotion_code.updated",
-];
+use qualify::stripe::{EVENTS_NEEDED, Event, Reading, read_envelope, read_event};
 
 /// Every fixture as (`<api version>/<name>`, body), in order of name.
 fn fixtures() -> Vec<(String, Vec<u8>)> {
@@ -111,7 +69,7 @@ fn every_subscribed_type_gives_facts_in_some_fixture() {
             covered.insert(event.envelope.event_type);
         }
     }
-    let missing: Vec<_> = SUBSCRIBED
+    let missing: Vec<_> = EVENTS_NEEDED
         .iter()
         .filter(|wanted| !covered.contains(**wanted))
         .collect();

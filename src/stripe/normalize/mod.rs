@@ -13,4 +13,4 @@ mod refund;
 mod testing;
 mod types;
 
-pub use types::{ObjectType, read};
+pub use types::{EVENTS_NEEDED, ObjectType, read};
