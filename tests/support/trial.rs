@@ -2,14 +2,17 @@
 //! verdicts; and what differs from what the story expects.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use qualify::domain::campaign::Mode;
+use qualify::domain::currency::Currency;
 use qualify::domain::decision::{CaseKind, Choice, Decision, Decisions, Subject};
 use qualify::domain::email::CanonicalEmail;
 use qualify::domain::fact::FactBook;
 use qualify::domain::ids::{CouponId, CustomerId, DecisionId, PromoterId, ReferralId};
 use qualify::domain::money::Money;
 use qualify::domain::people::{Promoter, Referral};
+use qualify::domain::reason::LeftOut;
 use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::Verdict;
 use qualify::evaluate::backtest::{Trial, backtest};
@@ -182,72 +185,77 @@ pub fn differences(expect: &Expect, verdicts: &[Verdict]) -> Vec<String> {
     let Some(verdict) = found else {
         return vec!["there is no verdict of this referral".to_owned()];
     };
-    let mut differences = Vec::new();
-    let mut differ = |what: &str, expected: String, seen: String| {
-        if expected != seen {
-            differences.push(format!("{what}: expected {expected}, seen {seen}"));
-        }
-    };
+    let mut found = Differences(Vec::new());
     let codes: Vec<&str> = verdict.reasons.iter().map(|r| r.code.code()).collect();
     let told = codes.get(..expect.reasons.len()).unwrap_or(&codes);
     let expected: Vec<&str> = expect.reasons.iter().map(|code| code.code()).collect();
-    let (state, wanted) = (verdict.state.name(), expect.verdict.name());
-    differ("verdict", wanted.to_owned(), state.to_owned());
-    differ("reasons", format!("{expected:?}"), format!("{told:?}"));
-    if let Some(counted) = &expect.counted {
-        let expected = counted.iter().map(|(c, text)| (*c, minor(text, *c)));
-        let expected: BTreeMap<_, _> = expected.filter(|(_, minor)| *minor != 0).collect();
-        let seen = verdict.spend.iter().map(|s| (s.currency, s.counted_minor));
-        let seen: BTreeMap<_, _> = seen.filter(|(_, minor)| *minor != 0).collect();
-        differ("counted", format!("{expected:?}"), format!("{seen:?}"));
-    }
-    if let Some(missing) = &expect.missing {
-        let expected = missing.iter().map(|(c, text)| (*c, minor(text, *c)));
-        let expected: BTreeMap<_, _> = expected.collect();
-        let seen = verdict.spend.iter().map(|s| (s.currency, s.missing_minor));
-        let seen: BTreeMap<_, _> = seen.collect();
-        differ("missing", format!("{expected:?}"), format!("{seen:?}"));
-    }
-    if let Some(customers) = &expect.customers {
-        let seen: Vec<&str> = verdict.customers.iter().map(|c| c.id.as_str()).collect();
-        differ("customers", format!("{customers:?}"), format!("{seen:?}"));
-    }
+    found.differ("verdict", &expect.verdict, &verdict.state);
+    found.differ("reasons", &expected.as_slice(), &told);
+    let promoter = verdict.promoter.as_ref().map(PromoterId::as_str);
+    found.wanted("promoter", expect.promoter.as_deref().map(Some), &promoter);
+    let (qualified_at, settle_after) = (expect.qualified_at, expect.settle_after);
+    found.wanted(
+        "qualified_at",
+        qualified_at.map(Some),
+        &verdict.qualified_at,
+    );
+    found.wanted(
+        "settle_after",
+        settle_after.map(Some),
+        &verdict.settle_after,
+    );
+    evidence(expect, verdict, &mut found);
+    found.0
+}
+
+/// Sums, customers, payments, rewards.
+fn evidence(expect: &Expect, verdict: &Verdict, found: &mut Differences) {
+    let sums = |amounts: &BTreeMap<Currency, String>| -> BTreeMap<Currency, i64> {
+        amounts
+            .iter()
+            .map(|(c, text)| (*c, minor(text, *c)))
+            .collect()
+    };
+    let spend = verdict.spend.iter();
+    let counted = spend.clone().map(|s| (s.currency, s.counted_minor));
+    let counted: BTreeMap<_, _> = counted.filter(|(_, minor)| *minor != 0).collect();
+    found.wanted("counted", expect.counted.as_ref().map(sums), &counted);
+    let missing = spend.map(|s| (s.currency, s.missing_minor)).collect();
+    found.wanted("missing", expect.missing.as_ref().map(sums), &missing);
+    let customers = verdict.customers.iter().map(|c| c.id.to_string()).collect();
+    found.wanted("customers", expect.customers.clone(), &customers);
     for (payment, why) in &expect.left_out {
         let seen = verdict.payments.iter().find(|p| p.id.as_str() == payment);
-        let seen = seen.map_or("no such payment".to_owned(), |p| {
-            p.why.map_or("counted", |why| why.code()).to_owned()
+        let seen = seen.map_or("no such payment", |p| {
+            p.why.map_or("counted", LeftOut::code)
         });
-        differ(payment, why.code().to_owned(), seen);
+        found.differ(payment, &why.code(), &seen);
     }
-    if let Some(presumed) = &expect.presumed {
-        let seen = verdict.payments.iter().filter(|p| p.presumed_link);
-        let seen: Vec<&str> = seen.map(|p| p.id.as_str()).collect();
-        differ("presumed", format!("{presumed:?}"), format!("{seen:?}"));
-    }
-    if let Some(promoter) = &expect.promoter {
-        differ(
-            "promoter",
-            format!("{:?}", Some(promoter)),
-            format!("{:?}", verdict.promoter.as_ref().map(PromoterId::as_str)),
-        );
-    }
-    let times = [
-        ("qualified_at", expect.qualified_at, verdict.qualified_at),
-        ("settle_after", expect.settle_after, verdict.settle_after),
-    ];
-    for (what, expected, seen) in times {
-        if let Some(expected) = expected {
-            let seen = seen.map_or("none".to_owned(), |at| at.to_string());
-            differ(what, expected.to_string(), seen);
+    let presumed = verdict.payments.iter().filter(|p| p.presumed_link);
+    let presumed = presumed.map(|p| p.id.to_string()).collect();
+    found.wanted("presumed", expect.presumed.clone(), &presumed);
+    let rewards = verdict.rewards.iter().map(|reward| {
+        let amount = Money::new(reward.amount_minor, reward.currency);
+        format!("{} {amount}", reward.to.name())
+    });
+    found.wanted("rewards", expect.rewards.clone(), &rewards.collect());
+}
+
+/// Sentences about what is not as expected.
+struct Differences(Vec<String>);
+
+impl Differences {
+    fn differ<T: PartialEq + Debug>(&mut self, what: &str, expected: &T, seen: &T) {
+        if expected != seen {
+            let sentence = format!("{what}: expected {expected:?}, seen {seen:?}");
+            self.0.push(sentence);
         }
     }
-    if let Some(rewards) = &expect.rewards {
-        let seen = verdict.rewards.iter().map(|reward| {
-            let amount = Money::new(reward.amount_minor, reward.currency);
-            format!("{} {amount}", reward.to.name())
-        });
-        let seen: Vec<String> = seen.collect();
-        differ("rewards", format!("{rewards:?}"), format!("{seen:?}"));
+
+    /// The same for what a story may leave unsaid.
+    fn wanted<T: PartialEq + Debug>(&mut self, what: &str, expected: Option<T>, seen: &T) {
+        if let Some(expected) = expected {
+            self.differ(what, &expected, seen);
+        }
     }
-    differences
 }
