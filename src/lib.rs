@@ -20,6 +20,7 @@
 //! | [`payments`] | linked objects → payments, each once; payments → customers |
 //! | [`matching`] | customers and referrals → claims and cases |
 //! | [`mod@evaluate`] | (campaign, claim, instant) → verdict, with evidence; backtest over many |
+//! | [`offline`] | the evaluator on files: events, referrals, promoters |
 //! | [`store`] | SQLite or PostgreSQL: one SQL text a statement, one function a statement |
 //! | [`intake`] | the webhook endpoint and its group commit |
 //! | [`ingest`] | stored events → facts, in batches |
@@ -48,6 +49,7 @@ pub mod ingest;
 pub mod intake;
 pub mod ledger;
 pub mod matching;
+pub mod offline;
 pub mod payments;
 pub mod problem;
 pub mod queue;

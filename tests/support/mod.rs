@@ -1,5 +1,5 @@
-//! What integration tests share: databases of both engines, fresh for each test.
-//! No test's own stories live here.
+//! What integration tests share: fresh databases of both engines, stories and how they are
+//! told as Stripe's events. Nothing here is a test.
 #![allow(
     clippy::expect_used,
     reason = "a test without its database cannot go on"
@@ -7,6 +7,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
 pub mod postgres;
+pub mod scenario;
+pub mod stripe_events;
+pub mod trial;
 
 use qualify::store::{ConnectOptions, Db};
 
