@@ -4,3 +4,4 @@ pub mod evaluate;
 pub mod matching;
 pub mod payments;
 pub mod settle;
+pub mod stripe;
