@@ -1,0 +1,561 @@
+//! A short, slow evaluator of the rules of matching, money, time, coupons and verdicts, written
+//! apart from the product's own. It judges the story itself and never sees an event or a fact.
+
+use std::collections::BTreeMap;
+
+use qualify::domain::campaign::{
+    AmountBasis, Anchor, Bound, Campaign, Duplicates, MatchKey, Prefer, RewardRule, Touch,
+};
+use qualify::domain::currency::Currency;
+use qualify::domain::reason::ReasonCode;
+use qualify::domain::time::Timestamp;
+use qualify::domain::verdict::{RewardTo, VerdictState};
+
+use super::story::{
+    BASE, DAY, DisputeEnd, Fate, Payment, RefundEnd, Story, canonical, instant,
+};
+
+/// What the rules say of one referral.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    pub referral: String,
+    pub promoter: Option<String>,
+    pub state: VerdictState,
+    pub code: ReasonCode,
+    /// Counted, by currency; empty ones left out.
+    pub spend: BTreeMap<String, i64>,
+    pub qualified_at: Option<Timestamp>,
+    pub settle_after: Option<Timestamp>,
+    pub rewards: Vec<(RewardTo, String, i64)>,
+}
+
+/// A claim on people: a registered referral, or one that a coupon makes.
+struct Claim {
+    id: String,
+    promoter: Option<usize>,
+    at: i64,
+    people: Vec<usize>,
+    from_coupon: bool,
+}
+
+pub struct Oracle<'a> {
+    pub story: &'a Story,
+    pub rules: &'a Campaign,
+}
+
+impl Oracle<'_> {
+    /// Every referral's verdict, by id.
+    pub fn judge_all(&self) -> Vec<Expected> {
+        let registered = (0..self.story.referrals.len()).map(|r| self.judge_referral(r));
+        let by_coupon = (0..self.story.people.len()).filter_map(|who| self.judge_coupon(who));
+        let mut all: Vec<Expected> = registered.chain(by_coupon).collect();
+        all.sort_by(|a, b| a.referral.cmp(&b.referral));
+        all
+    }
+
+    // --- who is who -----------------------------------------------------------------------
+
+    /// People exist once something was reported of them.
+    fn exists(&self, who: usize) -> bool {
+        let person = &self.story.people[who];
+        !person.guest || self.story.payments.iter().any(|p| p.who == who)
+    }
+
+    fn created(&self, who: usize) -> i64 {
+        let person = &self.story.people[who];
+        let first = self.payments(who).iter().map(|p| p.at).min();
+        if person.guest { first.unwrap_or(person.created) } else { person.created }
+    }
+
+    fn payments(&self, who: usize) -> Vec<&Payment> {
+        self.story.payments.iter().filter(|p| p.who == who).collect()
+    }
+
+    /// How strongly a referral matches a person; 0 is strongest.
+    fn strength(&self, r: usize, who: usize) -> Option<usize> {
+        let (referral, person) = (&self.story.referrals[r], &self.story.people[who]);
+        let id = self.story.customer_id(who);
+        self.rules.matching.keys.iter().position(|key| match key {
+            _ if !self.exists(who) => false,
+            MatchKey::StripeId => {
+                let named = referral.customer.map(|c| format!("cus_{c}"));
+                named.as_deref() == Some(id.as_str()) || referral.uid == Some(id.as_str())
+            }
+            MatchKey::Metadata => {
+                let references = self.payments(who).into_iter().filter_map(|p| p.reference);
+                let in_use = self.rules.matching.metadata.iter().any(|key| key == "fp_uid");
+                let own = person.uid.filter(|_| in_use);
+                !person.guest
+                    && own.into_iter().chain(references).any(|uid| referral.uid == Some(uid))
+            }
+            MatchKey::Email => referral
+                .email
+                .is_some_and(|e| self.story.emails_of(who).contains(&canonical(e))),
+        })
+    }
+
+    fn in_campaign(&self, at: i64) -> Result<(), ReasonCode> {
+        let at = instant(at);
+        if self.rules.starts.is_some_and(|starts| at < starts) {
+            return Err(ReasonCode::CampaignNotStarted);
+        }
+        if self.rules.ends.is_some_and(|ends| at >= ends) {
+            return Err(ReasonCode::CampaignEnded);
+        }
+        Ok(())
+    }
+
+    /// The referral that owns a person.
+    fn owner(&self, who: usize) -> Option<usize> {
+        let all = 0..self.story.referrals.len();
+        let here = all.filter(|r| self.in_campaign(self.story.referrals[*r].at).is_ok());
+        let matched: Vec<(usize, usize)> =
+            here.filter_map(|r| Some((self.strength(r, who)?, r))).collect();
+        let best = matched.iter().map(|(strength, _)| *strength).min()?;
+        let mut rivals: Vec<usize> =
+            matched.iter().filter(|(s, _)| *s == best).map(|(_, r)| *r).collect();
+        let at = |r: &usize| self.story.referrals[*r].at;
+        if let Some(first) = self.first_counted(who)
+            && rivals.iter().any(|r| at(r) <= first)
+        {
+            rivals.retain(|r| at(r) <= first);
+        }
+        match self.rules.attribution.touch {
+            Touch::First => rivals.into_iter().min_by_key(|r| (at(r), *r)),
+            Touch::Last => rivals.into_iter().min_by_key(|r| (-at(r), *r)),
+        }
+    }
+
+    // --- money ----------------------------------------------------------------------------
+
+    /// Paid, as far as this campaign looks at it.
+    fn gross(&self, p: &Payment) -> i64 {
+        match p.fate {
+            Fate::OutOfBand if self.rules.qualify.out_of_band => p.amount,
+            _ => p.paid(),
+        }
+    }
+
+    /// The part of an amount that is for included products, and before tax if so ruled.
+    fn share(&self, p: &Payment, amount: i64) -> i64 {
+        let lines = p.products.len().max(1);
+        let included = p.products.iter().filter(|product| self.includes(product)).count();
+        let (mut of, mut from) = (1, 1);
+        if self.rules.qualify.amount == AmountBasis::BeforeTax {
+            of *= i128::from(p.amount - p.tax);
+            from *= i128::from(p.amount);
+        }
+        if self.rules.qualify.products.is_some() {
+            // The story's lines are equal but for the odd minor unit, which the last one takes.
+            let net = i128::from(p.amount - p.tax);
+            let each = net / lines as i128;
+            let last = p.products.last().is_some_and(|product| self.includes(product));
+            let rest = if last { net - each * lines as i128 } else { 0 };
+            of *= each * included as i128 + rest;
+            from *= net;
+        }
+        // Half down: the greatest whole number below amount × of / from + 1/2.
+        let twice = 2 * i128::from(amount) * of;
+        i64::try_from((twice + from - 1).div_euclid(2 * from)).unwrap()
+    }
+
+    fn includes(&self, product: &str) -> bool {
+        let price = product.replace("prod_", "price_");
+        self.rules.qualify.products.as_ref().is_none_or(|products| {
+            let listed = |list: &[String]| list.iter().any(|l| l == product || *l == price);
+            (products.include.is_empty() || listed(&products.include)) && !listed(&products.exclude)
+        })
+    }
+
+    /// Whether a payment counts at all, refunds and windows aside.
+    fn counts(&self, p: &Payment) -> bool {
+        let rules = &self.rules.qualify;
+        let currency = Currency::parse(p.currency).unwrap();
+        let needs_invoice = rules.amount == AmountBasis::BeforeTax || rules.products.is_some();
+        let gross = self.gross(p);
+        let least = major_units(&rules.each_payment.major, currency);
+        let enough = match rules.each_payment.bound {
+            Bound::AtLeast => i128::from(gross) * 1000 >= least,
+            Bound::MoreThan => i128::from(gross) * 1000 > least,
+        };
+        let listed = rules.spend.is_empty()
+            || rules.spend.iter().any(|t| t.amount.currency == currency);
+        gross > 0
+            && enough
+            && listed
+            && (!needs_invoice || p.has_invoice())
+            && self.share(p, gross) > 0
+    }
+
+    fn first_counted(&self, who: usize) -> Option<i64> {
+        self.payments(who).into_iter().filter(|p| self.counts(p)).map(|p| p.at).min()
+    }
+
+    /// What is left of a payment: `back` tells which losses to leave out of the sum.
+    fn left(&self, p: &Payment, back: &[Loss]) -> i64 {
+        let mut left = self.gross(p);
+        for refund in &p.refunds {
+            let loss = match refund.end {
+                RefundEnd::Succeeded => Loss::Refunded,
+                RefundEnd::Pending => Loss::RefundPending,
+                RefundEnd::Failed | RefundEnd::Canceled => continue,
+            };
+            left -= if back.contains(&loss) { 0 } else { refund.amount };
+        }
+        let loss = match p.dispute.as_ref().map(|d| d.end) {
+            Some(DisputeEnd::Open) => Some(Loss::DisputeOpen),
+            Some(DisputeEnd::Withdrawn | DisputeEnd::Lost) => Some(Loss::DisputeLost),
+            _ => None,
+        };
+        if loss.is_some_and(|loss| !back.contains(&loss)) { 0 } else { self.share(p, left) }
+    }
+
+    // --- coupons --------------------------------------------------------------------------
+
+    /// Promoters whose coupons a payment carries, the given one left out.
+    fn promoters_of(&self, p: &Payment) -> Vec<usize> {
+        if matches!(p.fate, Fate::Failed | Fate::Uncaptured) {
+            return Vec::new();
+        }
+        let own = self.story.people[p.who].coupon;
+        let coupons: Vec<&str> = p.coupons.iter().map(|(c, _)| *c).chain(own).collect();
+        let promoters = 0..self.story.promoters.len();
+        promoters
+            .filter(|i| self.story.promoters[*i].coupons.iter().any(|c| coupons.contains(c)))
+            .collect()
+    }
+
+    /// The first payments (of one instant) with promoters' coupons.
+    fn first_coupon(&self, who: usize) -> Option<(i64, Vec<usize>)> {
+        if !self.rules.attribution.coupons {
+            return None;
+        }
+        let mut with: Vec<(i64, Vec<usize>)> = self
+            .payments(who)
+            .into_iter()
+            .map(|p| (p.at, self.promoters_of(p)))
+            .filter(|(_, promoters)| !promoters.is_empty())
+            .collect();
+        with.sort();
+        with.into_iter().next()
+    }
+
+    // --- verdicts -------------------------------------------------------------------------
+
+    fn plain(&self, claim: &Claim, state: VerdictState, code: ReasonCode) -> Expected {
+        Expected {
+            referral: claim.id.clone(),
+            promoter: claim.promoter.map(|p| format!("prom_{p}")),
+            state,
+            code,
+            spend: BTreeMap::new(),
+            qualified_at: None,
+            settle_after: None,
+            rewards: Vec::new(),
+        }
+    }
+
+    fn judge_referral(&self, r: usize) -> Expected {
+        let referral = &self.story.referrals[r];
+        let mut claim = Claim {
+            id: format!("ref_{r}"),
+            promoter: Some(referral.promoter),
+            at: referral.at,
+            people: Vec::new(),
+            from_coupon: false,
+        };
+        if let Err(code) = self.in_campaign(referral.at) {
+            return self.plain(&claim, VerdictState::Rejected, code);
+        }
+        let everybody = 0..self.story.people.len();
+        let matched: Vec<(usize, usize)> =
+            everybody.filter_map(|who| Some((self.strength(r, who)?, who))).collect();
+        let mine: Vec<(usize, usize)> =
+            matched.iter().copied().filter(|(_, who)| self.owner(*who) == Some(r)).collect();
+        if mine.is_empty() && !matched.is_empty() {
+            return self.plain(
+                &claim,
+                VerdictState::Rejected,
+                ReasonCode::ClaimedByOtherReferral,
+            );
+        }
+        let best = mine.iter().map(|(s, _)| *s).min();
+        claim.people =
+            mine.iter().filter(|(s, _)| Some(*s) == best).map(|(_, who)| *who).collect();
+        if claim.people.len() > 1 && !self.choose(&mut claim) {
+            return self.plain(&claim, VerdictState::Review, ReasonCode::DuplicateCustomers);
+        }
+        if self.is_self_referral(&claim, referral.email, referral.customer) {
+            return self.plain(&claim, VerdictState::Review, ReasonCode::SelfReferral);
+        }
+        self.judge_against_coupons(claim)
+    }
+
+    /// Applies the policy on several people; false where a person has to decide.
+    fn choose(&self, claim: &mut Claim) -> bool {
+        let id = |who: &usize| self.story.customer_id(*who);
+        let one = match self.rules.matching.duplicates {
+            Duplicates::Hold => return false,
+            Duplicates::Combine => return true,
+            Duplicates::Oldest => {
+                claim.people.iter().copied().min_by_key(|w| (self.created(*w), id(w)))
+            }
+            Duplicates::Newest => {
+                claim.people.iter().copied().min_by_key(|w| (-self.created(*w), id(w)))
+            }
+            Duplicates::HighestSpend => {
+                let spent = |who: &usize| {
+                    let alone = Claim {
+                        id: String::new(),
+                        promoter: None,
+                        at: claim.at,
+                        people: vec![*who],
+                        from_coupon: false,
+                    };
+                    self.spend(&alone, &[]).values().copied().max().unwrap_or(0)
+                };
+                claim.people.iter().copied().min_by_key(|w| (-spent(w), id(w)))
+            }
+        };
+        claim.people = one.into_iter().collect();
+        true
+    }
+
+    fn is_self_referral(
+        &self,
+        claim: &Claim,
+        email: Option<&'static str>,
+        customer: Option<usize>,
+    ) -> bool {
+        let Some(promoter) = claim.promoter.map(|p| &self.story.promoters[p]) else {
+            return false;
+        };
+        let invited = claim.people.iter().flat_map(|who| self.story.emails_of(*who));
+        let mut invited = invited.chain(email.map(canonical));
+        let same_email = promoter.email.is_some_and(|own| {
+            invited.any(|email| email.folded() == canonical(own).folded())
+        });
+        let same_customer = promoter.customer.is_some_and(|own| {
+            customer == Some(own)
+                || claim.people.iter().any(|w| self.story.customer_id(*w).as_str() == format!("cus_{own}"))
+        });
+        same_email || same_customer
+    }
+
+    fn judge_against_coupons(&self, claim: Claim) -> Expected {
+        let mut firsts: Vec<(i64, Vec<usize>)> =
+            claim.people.iter().filter_map(|who| self.first_coupon(*who)).collect();
+        firsts.retain(|(_, promoters)| promoters.iter().any(|p| Some(*p) != claim.promoter));
+        firsts.sort();
+        let Some((at, _)) = firsts.first() else {
+            return self.judge(claim);
+        };
+        let link_holds = match self.rules.attribution.prefer {
+            Prefer::Link => true,
+            Prefer::Coupon => false,
+            Prefer::Earliest => claim.at <= *at,
+            Prefer::Hold => {
+                return self.plain(&claim, VerdictState::Review, ReasonCode::LinkAgainstCoupon);
+            }
+        };
+        if link_holds {
+            return self.judge(claim);
+        }
+        self.plain(&claim, VerdictState::Rejected, ReasonCode::LinkAgainstCoupon)
+    }
+
+    fn judge_coupon(&self, who: usize) -> Option<Expected> {
+        if !self.exists(who) || self.owner(who).is_some() {
+            return None;
+        }
+        let (at, promoters) = self.first_coupon(who)?;
+        let mut claim = Claim {
+            id: format!("coupon:c:{}", self.story.customer_id(who)),
+            promoter: Some(promoters[0]),
+            at,
+            people: vec![who],
+            from_coupon: true,
+        };
+        if promoters.len() > 1 {
+            claim.promoter = None;
+            return Some(self.plain(&claim, VerdictState::Review, ReasonCode::TwoCoupons));
+        }
+        if let Err(code) = self.in_campaign(at) {
+            return Some(self.plain(&claim, VerdictState::Rejected, code));
+        }
+        if self.is_self_referral(&claim, None, None) {
+            return Some(self.plain(&claim, VerdictState::Review, ReasonCode::SelfReferral));
+        }
+        Some(self.judge(claim))
+    }
+
+    /// `[opens, closes)`, as offsets.
+    fn window(&self, claim: &Claim) -> (i64, Option<i64>) {
+        let Some(days) = self.rules.qualify.within_days else {
+            return (claim.at, None);
+        };
+        let anchor = match self.rules.qualify.from {
+            Anchor::Referral => Some(claim.at),
+            Anchor::FirstPayment => {
+                let payments = claim.people.iter().flat_map(|who| self.payments(*who));
+                payments.filter(|p| p.at >= claim.at && self.counts(p)).map(|p| p.at).min()
+            }
+            Anchor::CustomerCreated => {
+                let created = claim.people.iter().map(|who| self.created(*who)).min();
+                Some(created.unwrap_or(claim.at).max(claim.at))
+            }
+        };
+        (claim.at, anchor.map(|anchor| anchor + i64::from(days) * DAY))
+    }
+
+    /// Counted payments in the window with what is left of them, in order of time.
+    fn counted(&self, claim: &Claim, back: &[Loss]) -> Vec<(i64, &'static str, i64)> {
+        let (opens, closes) = self.window(claim);
+        let payments = claim.people.iter().flat_map(|who| self.payments(*who));
+        let mut counted: Vec<(i64, &'static str, i64)> = payments
+            .filter(|p| self.counts(p) && p.at >= opens && closes.is_none_or(|end| p.at < end))
+            .map(|p| (p.at, p.currency, self.left(p, back)))
+            .filter(|(_, _, left)| *left > 0)
+            .collect();
+        counted.sort();
+        counted
+    }
+
+    fn spend(&self, claim: &Claim, back: &[Loss]) -> BTreeMap<&'static str, i64> {
+        let mut spend = BTreeMap::new();
+        for (_, currency, left) in self.counted(claim, back) {
+            *spend.entry(currency).or_insert(0) += left;
+        }
+        spend
+    }
+
+    /// When the conditions were complete.
+    fn completed(&self, claim: &Claim, back: &[Loss]) -> Option<i64> {
+        let rules = &self.rules.qualify;
+        let counted = self.counted(claim, back);
+        (1..=counted.len()).find_map(|n| {
+            let so_far = &counted[..n];
+            let sum = |currency: Currency| -> i64 {
+                so_far.iter().filter(|(_, c, _)| *c == currency.code()).map(|(_, _, a)| a).sum()
+            };
+            let enough = rules.spend.iter().any(|t| match t.bound {
+                Bound::AtLeast => sum(t.amount.currency) >= t.amount.minor,
+                Bound::MoreThan => sum(t.amount.currency) > t.amount.minor,
+            });
+            let done = (enough || rules.spend.is_empty()) && n >= rules.payments as usize;
+            done.then(|| so_far[n - 1].0)
+        })
+    }
+
+    fn judge(&self, claim: Claim) -> Expected {
+        let spend = self.spend(&claim, &[]);
+        let mut expected = self.plain(&claim, VerdictState::Pending, ReasonCode::NoPaymentYet);
+        expected.spend = spend.iter().map(|(c, a)| ((*c).to_owned(), *a)).collect();
+        if self.rules.matching.new_customers_only {
+            let old = |who: &usize| match claim.from_coupon {
+                true => self.first_counted(*who).is_some_and(|first| first < claim.at),
+                false => self.created(*who) < claim.at - 3600,
+            };
+            if claim.people.iter().any(old) {
+                expected.state = VerdictState::Rejected;
+                expected.code = ReasonCode::ExistingCustomer;
+                return expected;
+            }
+        }
+        if let Some(at) = self.completed(&claim, &[]) {
+            expected.state = VerdictState::Qualified;
+            expected.code = ReasonCode::ThresholdMet;
+            let hold = i64::from(self.rules.qualify.hold_days) * DAY;
+            expected.qualified_at = Some(instant(at));
+            expected.settle_after = Some(instant(at + hold));
+            expected.rewards = self.rewards(&spend);
+            return expected;
+        }
+        let (state, code) = self.why_not(&claim);
+        expected.state = state;
+        expected.code = code;
+        expected
+    }
+
+    fn why_not(&self, claim: &Claim) -> (VerdictState, ReasonCode) {
+        use Loss::{DisputeLost, DisputeOpen, RefundPending, Refunded};
+        use VerdictState::{Pending, Rejected};
+        let with = |back: &[Loss]| self.completed(claim, back).is_some();
+        if with(&[RefundPending]) {
+            return (Pending, ReasonCode::RefundHold);
+        }
+        if with(&[DisputeOpen, RefundPending]) {
+            return (Pending, ReasonCode::DisputeOpen);
+        }
+        let as_of = self.story.as_of().unix() - BASE;
+        let closed = self.window(claim).1.is_some_and(|end| as_of >= end);
+        let state = if closed { Rejected } else { Pending };
+        if with(&[RefundPending, DisputeOpen, Refunded]) {
+            return (state, ReasonCode::RefundedBelowThreshold);
+        }
+        if with(&[RefundPending, DisputeOpen, Refunded, DisputeLost]) {
+            return (state, ReasonCode::DisputeLost);
+        }
+        if closed {
+            return (Rejected, ReasonCode::WindowClosed);
+        }
+        if claim.people.is_empty() {
+            return (Pending, ReasonCode::NoCustomerYet);
+        }
+        let counted = self.counted(claim, &[]);
+        let enough = (claim, &counted);
+        if counted.is_empty() {
+            return (Pending, ReasonCode::NoPaymentYet);
+        }
+        let spend = self.spend(enough.0, &[]);
+        let met = self.rules.qualify.spend.is_empty()
+            || self.rules.qualify.spend.iter().any(|t| {
+                spend.get(t.amount.currency.code()).is_some_and(|a| *a >= t.needed_minor())
+            });
+        (Pending, if met { ReasonCode::TooFewPayments } else { ReasonCode::BelowThreshold })
+    }
+
+    fn rewards(&self, spend: &BTreeMap<&'static str, i64>) -> Vec<(RewardTo, String, i64)> {
+        let mut rewards = Vec::new();
+        let sides = [
+            (RewardTo::Promoter, self.rules.reward_promoter),
+            (RewardTo::Invited, self.rules.reward_invited),
+        ];
+        for (to, rule) in sides {
+            match rule {
+                None => {}
+                Some(RewardRule::Fixed(money)) => {
+                    rewards.push((to, money.currency.code().to_owned(), money.minor));
+                }
+                Some(RewardRule::Percent { basis_points, cap }) => {
+                    for (currency, counted) in spend {
+                        let cap = cap.filter(|cap| cap.currency.code() == *currency);
+                        let share = counted * i64::from(basis_points) / 10_000;
+                        let share = cap.map_or(share, |cap| share.min(cap.minor));
+                        if share > 0 {
+                            rewards.push((to, (*currency).to_owned(), share));
+                        }
+                    }
+                }
+            }
+        }
+        rewards.sort();
+        rewards
+    }
+}
+
+/// Money that did not stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Refunded,
+    RefundPending,
+    DisputeOpen,
+    DisputeLost,
+}
+
+/// Major units as written, times the currency's minor units, times 1000.
+fn major_units(text: &str, currency: Currency) -> i128 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let thousandths: i128 = format!("{whole}{part:0<3}").parse().unwrap();
+    thousandths * 10_i128.pow(currency.exponent())
+}
