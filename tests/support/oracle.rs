@@ -1,7 +1,7 @@
 //! A short, slow evaluator of the rules of matching, money, time, coupons and verdicts, written
 //! apart from the product's own. It judges the story itself and never sees an event or a fact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qualify::domain::campaign::{
     AmountBasis, Anchor, Bound, Campaign, Duplicates, MatchKey, Prefer, RewardRule, Touch,
@@ -36,6 +36,15 @@ struct Claim {
     at: i64,
     people: Vec<usize>,
     from_coupon: bool,
+}
+
+/// Whose a person is in the campaign.
+enum Owner {
+    /// A referral's, by index; true while a coupon contradicts and nobody has decided.
+    Referral(usize, bool),
+    /// A coupon's, since when, and whose coupons.
+    Coupon(i64, Vec<usize>),
+    Nobody,
 }
 
 pub struct Oracle<'a> {
@@ -105,24 +114,46 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// The referral that owns a person.
-    fn owner(&self, who: usize) -> Option<usize> {
+    /// The referrals that match a person by the strongest key that any of them has. A weaker
+    /// match is none: a customer that is one's by Stripe id is not another's by email.
+    fn rivals(&self, who: usize) -> Vec<usize> {
         let all = 0..self.story.referrals.len();
         let here = all.filter(|r| self.in_campaign(self.story.referrals[*r].at).is_ok());
         let matched: Vec<(usize, usize)> =
             here.filter_map(|r| Some((self.strength(r, who)?, r))).collect();
-        let best = matched.iter().map(|(strength, _)| *strength).min()?;
-        let mut rivals: Vec<usize> =
-            matched.iter().filter(|(s, _)| *s == best).map(|(_, r)| *r).collect();
+        let best = matched.iter().map(|(strength, _)| *strength).min();
+        matched.iter().filter(|(s, _)| Some(*s) == best).map(|(_, r)| *r).collect()
+    }
+
+    /// Whose a person is.
+    fn owner(&self, who: usize) -> Owner {
+        let mut rivals = self.rivals(who);
         let at = |r: &usize| self.story.referrals[*r].at;
         if let Some(first) = self.first_counted(who)
             && rivals.iter().any(|r| at(r) <= first)
         {
             rivals.retain(|r| at(r) <= first);
         }
-        match self.rules.attribution.touch {
+        let best = match self.rules.attribution.touch {
             Touch::First => rivals.into_iter().min_by_key(|r| (at(r), *r)),
             Touch::Last => rivals.into_iter().min_by_key(|r| (-at(r), *r)),
+        };
+        let Some(r) = best else {
+            // A coupon's referral belongs to the campaign's time like any other.
+            let coupon = self.first_coupon(who, None);
+            let coupon = coupon.filter(|(at, _)| self.in_campaign(*at).is_ok());
+            return coupon.map_or(Owner::Nobody, |(at, promoters)| Owner::Coupon(at, promoters));
+        };
+        let against = self.first_coupon(who, Some(self.story.referrals[r].promoter));
+        let against = against.filter(|(at, _)| self.in_campaign(*at).is_ok());
+        let Some((coupon_at, promoters)) = against else {
+            return Owner::Referral(r, false);
+        };
+        match self.rules.attribution.prefer {
+            Prefer::Link => Owner::Referral(r, false),
+            Prefer::Earliest if at(&r) <= coupon_at => Owner::Referral(r, false),
+            Prefer::Hold => Owner::Referral(r, true),
+            Prefer::Coupon | Prefer::Earliest => Owner::Coupon(coupon_at, promoters),
         }
     }
 
@@ -225,30 +256,34 @@ impl Oracle<'_> {
             .collect()
     }
 
-    /// The first payments (of one instant) with promoters' coupons.
-    fn first_coupon(&self, who: usize) -> Option<(i64, Vec<usize>)> {
+    /// The first payment with a coupon of any promoter but this one. A payment that the coupon
+    /// made free tells who brought the person as well.
+    fn first_coupon(&self, who: usize, except: Option<usize>) -> Option<(i64, Vec<usize>)> {
         if !self.rules.attribution.coupons {
             return None;
         }
-        let mut with: Vec<(i64, Vec<usize>)> = self
-            .payments(who)
-            .into_iter()
-            .map(|p| (p.at, self.promoters_of(p)))
-            .filter(|(_, promoters)| !promoters.is_empty())
-            .collect();
-        with.sort();
-        with.into_iter().next()
+        let with = self.story.payments.iter().enumerate().filter(|(_, p)| p.who == who);
+        let with = with.map(|(i, p)| (p.at, self.payment_id(i), self.promoters_of(p)));
+        let with = with.filter(|(.., all)| all.iter().any(|p| Some(*p) != except));
+        with.min().map(|(at, _, promoters)| (at, promoters))
+    }
+
+    /// The id under which a payment is known; it decides between payments of one second.
+    fn payment_id(&self, index: usize) -> String {
+        let kind = if self.story.payments[index].has_charge() { "ch" } else { "in" };
+        format!("{kind}_{index}")
     }
 
     // --- verdicts -------------------------------------------------------------------------
 
     fn plain(&self, claim: &Claim, state: VerdictState, code: ReasonCode) -> Expected {
+        let spend = self.spend(claim, &[]);
         Expected {
             referral: claim.id.clone(),
             promoter: claim.promoter.map(|p| format!("prom_{p}")),
             state,
             code,
-            spend: BTreeMap::new(),
+            spend: spend.iter().map(|(c, a)| ((*c).to_owned(), *a)).collect(),
             qualified_at: None,
             settle_after: None,
             rewards: Vec::new(),
@@ -267,28 +302,29 @@ impl Oracle<'_> {
         if let Err(code) = self.in_campaign(referral.at) {
             return self.plain(&claim, VerdictState::Rejected, code);
         }
-        let everybody = 0..self.story.people.len();
-        let matched: Vec<(usize, usize)> =
-            everybody.filter_map(|who| Some((self.strength(r, who)?, who))).collect();
-        let mine: Vec<(usize, usize)> =
-            matched.iter().copied().filter(|(_, who)| self.owner(*who) == Some(r)).collect();
-        if mine.is_empty() && !matched.is_empty() {
-            return self.plain(
-                &claim,
-                VerdictState::Rejected,
-                ReasonCode::ClaimedByOtherReferral,
-            );
+        let everybody = || 0..self.story.people.len();
+        let mine = |who: &usize| matches!(self.owner(*who), Owner::Referral(owner, _) if owner == r);
+        let owned: Vec<usize> = everybody().filter(mine).collect();
+        if owned.is_empty() && everybody().any(|who| self.rivals(who).contains(&r)) {
+            let code = ReasonCode::ClaimedByOtherReferral;
+            return self.plain(&claim, VerdictState::Rejected, code);
         }
-        let best = mine.iter().map(|(s, _)| *s).min();
+        let best = owned.iter().map(|who| self.strength(r, *who)).min();
         claim.people =
-            mine.iter().filter(|(s, _)| Some(*s) == best).map(|(_, who)| *who).collect();
-        if claim.people.len() > 1 && !self.choose(&mut claim) {
-            return self.plain(&claim, VerdictState::Review, ReasonCode::DuplicateCustomers);
-        }
+            owned.into_iter().filter(|who| Some(self.strength(r, *who)) == best).collect();
+        let chosen = claim.people.len() < 2 || self.choose(&mut claim);
+        // Silent in the rules: a suspicion is told before the other cases.
         if self.is_self_referral(&claim, referral.email, referral.customer) {
             return self.plain(&claim, VerdictState::Review, ReasonCode::SelfReferral);
         }
-        self.judge_against_coupons(claim)
+        if !chosen {
+            return self.plain(&claim, VerdictState::Review, ReasonCode::DuplicateCustomers);
+        }
+        let contradicted = |who: &usize| matches!(self.owner(*who), Owner::Referral(_, true));
+        if claim.people.iter().any(contradicted) {
+            return self.plain(&claim, VerdictState::Review, ReasonCode::LinkAgainstCoupon);
+        }
+        self.judge(claim)
     }
 
     /// Applies the policy on several people; false where a person has to decide.
@@ -305,16 +341,19 @@ impl Oracle<'_> {
             }
             Duplicates::HighestSpend => {
                 let spent = |who: &usize| {
-                    let alone = Claim {
-                        id: String::new(),
-                        promoter: None,
-                        at: claim.at,
-                        people: vec![*who],
-                        from_coupon: false,
-                    };
-                    self.spend(&alone, &[]).values().copied().max().unwrap_or(0)
+                    let people = vec![*who];
+                    let alone = Claim { id: String::new(), promoter: None, at: claim.at, people, from_coupon: false };
+                    // Before refunds: taking money back must not pick somebody who qualifies.
+                    self.spend(&alone, &Loss::ALL)
                 };
-                claim.people.iter().copied().min_by_key(|w| (-spent(w), id(w)))
+                // There is no conversion: different currencies cannot be compared.
+                let all: Vec<_> = claim.people.iter().map(spent).collect();
+                let currencies: BTreeSet<_> = all.iter().flat_map(|s| s.keys()).collect();
+                if currencies.len() > 1 {
+                    return false;
+                }
+                let sum = |who: &usize| spent(who).values().sum::<i64>();
+                claim.people.iter().copied().min_by_key(|w| (-sum(w), id(w)))
             }
         };
         claim.people = one.into_iter().collect();
@@ -342,33 +381,10 @@ impl Oracle<'_> {
         same_email || same_customer
     }
 
-    fn judge_against_coupons(&self, claim: Claim) -> Expected {
-        let mut firsts: Vec<(i64, Vec<usize>)> =
-            claim.people.iter().filter_map(|who| self.first_coupon(*who)).collect();
-        firsts.retain(|(_, promoters)| promoters.iter().any(|p| Some(*p) != claim.promoter));
-        firsts.sort();
-        let Some((at, _)) = firsts.first() else {
-            return self.judge(claim);
-        };
-        let link_holds = match self.rules.attribution.prefer {
-            Prefer::Link => true,
-            Prefer::Coupon => false,
-            Prefer::Earliest => claim.at <= *at,
-            Prefer::Hold => {
-                return self.plain(&claim, VerdictState::Review, ReasonCode::LinkAgainstCoupon);
-            }
-        };
-        if link_holds {
-            return self.judge(claim);
-        }
-        self.plain(&claim, VerdictState::Rejected, ReasonCode::LinkAgainstCoupon)
-    }
-
     fn judge_coupon(&self, who: usize) -> Option<Expected> {
-        if !self.exists(who) || self.owner(who).is_some() {
+        let Owner::Coupon(at, promoters) = self.owner(who) else {
             return None;
-        }
-        let (at, promoters) = self.first_coupon(who)?;
+        };
         let mut claim = Claim {
             id: format!("coupon:c:{}", self.story.customer_id(who)),
             promoter: Some(promoters[0]),
@@ -379,9 +395,6 @@ impl Oracle<'_> {
         if promoters.len() > 1 {
             claim.promoter = None;
             return Some(self.plain(&claim, VerdictState::Review, ReasonCode::TwoCoupons));
-        }
-        if let Err(code) = self.in_campaign(at) {
-            return Some(self.plain(&claim, VerdictState::Rejected, code));
         }
         if self.is_self_referral(&claim, None, None) {
             return Some(self.plain(&claim, VerdictState::Review, ReasonCode::SelfReferral));
@@ -401,8 +414,9 @@ impl Oracle<'_> {
                 payments.filter(|p| p.at >= claim.at && self.counts(p)).map(|p| p.at).min()
             }
             Anchor::CustomerCreated => {
+                // A customer who is not there yet may be created at any time.
                 let created = claim.people.iter().map(|who| self.created(*who)).min();
-                Some(created.unwrap_or(claim.at).max(claim.at))
+                created.map(|created| created.max(claim.at))
             }
         };
         (claim.at, anchor.map(|anchor| anchor + i64::from(days) * DAY))
@@ -431,18 +445,14 @@ impl Oracle<'_> {
 
     /// When the conditions were complete.
     fn completed(&self, claim: &Claim, back: &[Loss]) -> Option<i64> {
-        let rules = &self.rules.qualify;
         let counted = self.counted(claim, back);
         (1..=counted.len()).find_map(|n| {
             let so_far = &counted[..n];
-            let sum = |currency: Currency| -> i64 {
-                so_far.iter().filter(|(_, c, _)| *c == currency.code()).map(|(_, _, a)| a).sum()
-            };
-            let enough = rules.spend.iter().any(|t| match t.bound {
-                Bound::AtLeast => sum(t.amount.currency) >= t.amount.minor,
-                Bound::MoreThan => sum(t.amount.currency) > t.amount.minor,
-            });
-            let done = (enough || rules.spend.is_empty()) && n >= rules.payments as usize;
+            let mut spend = BTreeMap::new();
+            for (_, currency, left) in so_far {
+                *spend.entry(*currency).or_insert(0) += left;
+            }
+            let done = self.spent(&spend) && n >= self.rules.qualify.payments as usize;
             done.then(|| so_far[n - 1].0)
         })
     }
@@ -450,7 +460,6 @@ impl Oracle<'_> {
     fn judge(&self, claim: Claim) -> Expected {
         let spend = self.spend(&claim, &[]);
         let mut expected = self.plain(&claim, VerdictState::Pending, ReasonCode::NoPaymentYet);
-        expected.spend = spend.iter().map(|(c, a)| ((*c).to_owned(), *a)).collect();
         if self.rules.matching.new_customers_only {
             let old = |who: &usize| match claim.from_coupon {
                 true => self.first_counted(*who).is_some_and(|first| first < claim.at),
@@ -478,23 +487,34 @@ impl Oracle<'_> {
     }
 
     fn why_not(&self, claim: &Claim) -> (VerdictState, ReasonCode) {
-        use Loss::{DisputeLost, DisputeOpen, RefundPending, Refunded};
         use VerdictState::{Pending, Rejected};
         let with = |back: &[Loss]| self.completed(claim, back).is_some();
-        if with(&[RefundPending]) {
-            return (Pending, ReasonCode::RefundHold);
+        let (opens, closes) = self.window(claim);
+        let payments = claim.people.iter().flat_map(|who| self.payments(*who));
+        let inside: Vec<&Payment> = payments
+            .filter(|p| p.at >= opens && closes.is_none_or(|end| p.at < end) && self.counts(p))
+            .collect();
+        let ended = |ends: &[DisputeEnd]| {
+            inside.iter().any(|p| p.dispute.as_ref().is_some_and(|d| ends.contains(&d.end)))
+        };
+        let refunded =
+            |end| inside.iter().any(|p| p.refunds.iter().any(|refund| refund.end == end));
+        if with(&[Loss::DisputeOpen, Loss::RefundPending]) {
+            // Silent in the rules: where both are in play, the dispute is named first.
+            let open = ended(&[DisputeEnd::Open]);
+            return (Pending, if open { ReasonCode::DisputeOpen } else { ReasonCode::RefundHold });
         }
-        if with(&[DisputeOpen, RefundPending]) {
-            return (Pending, ReasonCode::DisputeOpen);
+        if self.awaits_invoices(claim) {
+            return (Pending, ReasonCode::AwaitingInvoice);
         }
         let as_of = self.story.as_of().unix() - BASE;
-        let closed = self.window(claim).1.is_some_and(|end| as_of >= end);
+        let closed = closes.is_some_and(|end| as_of >= end);
         let state = if closed { Rejected } else { Pending };
-        if with(&[RefundPending, DisputeOpen, Refunded]) {
-            return (state, ReasonCode::RefundedBelowThreshold);
-        }
-        if with(&[RefundPending, DisputeOpen, Refunded, DisputeLost]) {
-            return (state, ReasonCode::DisputeLost);
+        if with(&Loss::ALL) {
+            // Silent in the rules: where both took something, the refund is named first.
+            let any = refunded(RefundEnd::Succeeded) || refunded(RefundEnd::Pending);
+            let code = if any { ReasonCode::RefundedBelowThreshold } else { ReasonCode::DisputeLost };
+            return (state, code);
         }
         if closed {
             return (Rejected, ReasonCode::WindowClosed);
@@ -502,17 +522,51 @@ impl Oracle<'_> {
         if claim.people.is_empty() {
             return (Pending, ReasonCode::NoCustomerYet);
         }
-        let counted = self.counted(claim, &[]);
-        let enough = (claim, &counted);
-        if counted.is_empty() {
+        if self.counted(claim, &[]).is_empty() {
             return (Pending, ReasonCode::NoPaymentYet);
         }
-        let spend = self.spend(enough.0, &[]);
-        let met = self.rules.qualify.spend.is_empty()
-            || self.rules.qualify.spend.iter().any(|t| {
-                spend.get(t.amount.currency.code()).is_some_and(|a| *a >= t.needed_minor())
-            });
+        let met = self.spent(&self.spend(claim, &[]));
         (Pending, if met { ReasonCode::TooFewPayments } else { ReasonCode::BelowThreshold })
+    }
+
+    /// Whether it would suffice if payments without an invoice had one and all of it counted.
+    fn awaits_invoices(&self, claim: &Claim) -> bool {
+        let mut qualify = self.rules.qualify.clone();
+        if claim.people.is_empty() || (qualify.products.is_none() && qualify.amount == AmountBasis::Paid) {
+            return false;
+        }
+        let (opens, closes) = self.window(claim);
+        qualify.products = None;
+        qualify.amount = AmountBasis::Paid;
+        let rules = Campaign { qualify, ..self.rules.clone() };
+        let lenient = Oracle { story: self.story, rules: &rules };
+        let bare = |p: &&Payment| {
+            !p.has_invoice()
+                && lenient.counts(p)
+                && p.at >= opens
+                && closes.is_none_or(|end| p.at < end)
+        };
+        let payments = claim.people.iter().flat_map(|who| self.payments(*who));
+        let bare: Vec<&Payment> = payments.filter(bare).collect();
+        let mut spend = self.spend(claim, &[]);
+        for p in &bare {
+            *spend.entry(p.currency).or_insert(0) += lenient.left(p, &[]);
+        }
+        let payments = self.counted(claim, &[]).len() + bare.len();
+        !bare.is_empty() && payments >= self.rules.qualify.payments as usize && self.spent(&spend)
+    }
+
+    /// Whether any one threshold is reached.
+    fn spent(&self, spend: &BTreeMap<&'static str, i64>) -> bool {
+        let rules = &self.rules.qualify;
+        rules.spend.is_empty()
+            || rules.spend.iter().any(|t| {
+                let amount = spend.get(t.amount.currency.code()).copied().unwrap_or(0);
+                match t.bound {
+                    Bound::AtLeast => amount >= t.amount.minor,
+                    Bound::MoreThan => amount > t.amount.minor,
+                }
+            })
     }
 
     fn rewards(&self, spend: &BTreeMap<&'static str, i64>) -> Vec<(RewardTo, String, i64)> {
@@ -551,6 +605,11 @@ enum Loss {
     RefundPending,
     DisputeOpen,
     DisputeLost,
+}
+
+impl Loss {
+    const ALL: [Self; 4] =
+        [Self::Refunded, Self::RefundPending, Self::DisputeOpen, Self::DisputeLost];
 }
 
 /// Major units as written, times the currency's minor units, times 1000.

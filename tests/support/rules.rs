@@ -17,8 +17,8 @@ fn at(offset: i64) -> String {
 }
 
 fn header() -> impl Strategy<Value = String> {
-    let starts = weighted(0.15, select(vec![0, DAY, 3 * DAY]));
-    let ends = weighted(0.15, select(vec![7 * DAY, 14 * DAY, 30 * DAY]));
+    let starts = weighted(0.08, select(vec![0, DAY, 3 * DAY]));
+    let ends = weighted(0.1, select(vec![7 * DAY, 14 * DAY, 30 * DAY]));
     (starts, ends).prop_map(|(starts, ends)| {
         let mut text = String::from("schema = 1\nid = \"c\"\nname = \"C\"\n");
         for (key, value) in [("starts", starts), ("ends", ends)] {
@@ -50,7 +50,7 @@ fn matching() -> impl Strategy<Value = String> {
 /// Thresholds of currencies, in their order, with the currencies that they name.
 fn spend() -> impl Strategy<Value = (String, Vec<&'static str>)> {
     let bound = || select(vec!["at_least", "more_than"]);
-    let usd = (bound(), select(vec!["25.00", "50.00", "60", "0.51", "75"]));
+    let usd = (bound(), select(vec!["25.00", "50.00", "60", "0.51", "10"]));
     let eur = weighted(0.3, (bound(), select(vec!["25.00", "10.00"])));
     let jpy = weighted(0.3, (bound(), select(vec!["2500", "5000", "1"])));
     (weighted(0.85, usd), eur, jpy).prop_map(|(usd, eur, jpy)| {
@@ -89,9 +89,12 @@ fn conditions() -> impl Strategy<Value = String> {
         "",
         "",
         "",
+        "",
+        "",
+        "",
         "[qualify.products]\ninclude = [\"prod_Pro\"]\n",
         "[qualify.products]\nexclude = [\"price_Setup\"]\n",
-        "[qualify.products]\ninclude = [\"price_Pro\", \"prod_Team\"]\nexclude = [\"prod_Team\"]\n",
+        "[qualify.products]\ninclude = [\"price_Pro\", \"prod_Team\"]\nexclude = [\"price_Team\"]\n",
     ]);
     let rest = (prop::bool::weighted(0.2), prop::bool::weighted(0.3), 0..=14_u32);
     (window, select(vec![1, 1, 1, 2, 3]), each, products, rest).prop_map(
