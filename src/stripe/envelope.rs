@@ -33,7 +33,7 @@ pub struct Envelope {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// Not JSON, or not UTF-8.
-    #[error("the body is not JSON: {0}")]
+    #[error("the body cannot be read as JSON: {0}")]
     NotJson(String),
     /// Nested deeper than anything Stripe sends.
     #[error(
@@ -68,7 +68,7 @@ pub enum EnvelopeError {
         /// Its type, `v1.invoice.paid`, `v2.core.event_destination.ping`, …
         event_type: String,
     },
-    /// Wrapped by Amazon EventBridge.
+    /// Wrapped by Amazon's event bus.
     #[error(
         "the body is an Amazon EventBridge envelope; send Stripe's webhooks to this endpoint directly, without EventBridge"
     )]
@@ -164,25 +164,38 @@ pub(super) fn read_wire<'a, O: Deserialize<'a>>(
     if !json::depth_is_acceptable(text) {
         return Err(EnvelopeError::TooDeep);
     }
-    serde_json::from_str(text).map_err(|error| refusal(text, &error))
+    // A derived struct would also take a list of its fields' values.
+    let not_an_object = match text.trim_start().chars().next() {
+        Some('{') | None => None,
+        Some('[') => Some("list"),
+        Some('"') => Some("text"),
+        Some(_) => Some("number, flag or null"),
+    };
+    match not_an_object {
+        None => serde_json::from_str(text).map_err(|error| not_json(&error)),
+        Some(seen) => Err(refusal(text, seen)),
+    }
 }
 
-/// Says why a text did not parse as an event: other JSON, or no JSON.
-fn refusal(text: &str, error: &serde_json::Error) -> EnvelopeError {
+/// Says what a body that is no JSON object is.
+fn refusal(text: &str, seen: &str) -> EnvelopeError {
     #[derive(Deserialize)]
     struct GridItem {
         #[serde(rename = "eventType", alias = "specversion")]
         _mark: IgnoredAny,
     }
-    if text.trim_start().starts_with('[') {
-        if serde_json::from_str::<Vec<GridItem>>(text).is_ok_and(|items| !items.is_empty()) {
-            return EnvelopeError::EventGrid;
-        }
-        if serde_json::from_str::<Vec<IgnoredAny>>(text).is_ok() {
-            let seen = "list".to_owned();
-            return EnvelopeError::NotAnEvent { seen };
-        }
+    if serde_json::from_str::<Vec<GridItem>>(text).is_ok_and(|items| !items.is_empty()) {
+        return EnvelopeError::EventGrid;
     }
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => EnvelopeError::NotAnEvent {
+            seen: seen.to_owned(),
+        },
+        Err(error) => not_json(&error),
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> EnvelopeError {
     EnvelopeError::NotJson(json::shortened(&error.to_string()))
 }
 
@@ -239,4 +252,83 @@ const fn invalid(field: &'static str, expected: &'static str) -> EnvelopeError {
 /// Whether a text can serve as an id: 1 to 255 bytes, no control characters.
 pub(super) fn is_usable_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= ID_BYTES_MAX && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"id":"evt_1","object":"event","type":"charge.succeeded","created":5,
+        "livemode":true,"api_version":null,"account":"acct_1","request":"req_1",
+        "data":{"object":{"id":"ch_1","x":[1,{"y":null}]}}}"#;
+
+    #[test]
+    fn the_envelope_is_read_without_the_object() {
+        let envelope = read_envelope(GOOD.as_bytes()).unwrap();
+        let expected = Envelope {
+            id: "evt_1".into(),
+            event_type: "charge.succeeded".into(),
+            api_version: None,
+            created: Timestamp::from_unix(5).unwrap(),
+            mode: Mode::Live,
+            account: Some("acct_1".into()),
+            object_id: Some("ch_1".into()),
+        };
+        assert_eq!(envelope, expected);
+    }
+
+    #[test]
+    fn the_dashboards_test_event_is_an_event() {
+        let body = GOOD.replace("evt_1", "evt_00000000000000");
+        let envelope = read_envelope(body.as_bytes()).unwrap();
+        assert_eq!(envelope.id.as_str(), "evt_00000000000000");
+    }
+
+    #[test]
+    fn bodies_that_are_no_snapshot_events() {
+        let thin = r#"{"id":"evt_2","object":"v2.core.event","type":"v1.invoice.paid",
+            "created":"2026-01-01T00:00:00.000Z","livemode":true}"#;
+        let deep = format!(
+            r#"{{"id":"evt_1","data":{}{}}}"#,
+            "[".repeat(10_000),
+            "]".repeat(10_000)
+        );
+        let cases = [
+            (String::new(), "not_json"),
+            ("{".into(), "not_json"),
+            ("hello".into(), "not_json"),
+            (GOOD.replace("null}", "nul}"), "not_json"),
+            (format!("{GOOD}x"), "not_json"),
+            (GOOD.replace("\"created\":5", "\"created\":1e400"), "not_json"),
+            ("[1]".into(), "not_an_event"),
+            ("7".into(), "not_an_event"),
+            ("\"evt\"".into(), "not_an_event"),
+            (GOOD.replace("\"event\"", "\"charge\""), "not_an_event"),
+            (deep, "too_deep"),
+            (GOOD.replace("\"evt_1\"", "null"), "no_id"),
+            (GOOD.replace("\"evt_1\"", "17"), "no_id"),
+            (GOOD.replace("evt_1", ""), "no_id"),
+            (GOOD.replace("evt_1", "evt\\u0000"), "no_id"),
+            (GOOD.replace("evt_1", &"e".repeat(256)), "no_id"),
+            ("{}".into(), "no_id"),
+            (GOOD.replace("\"type\"", "\"typ\""), "envelope_field_invalid"),
+            (GOOD.replace("true", "null"), "envelope_field_invalid"),
+            (GOOD.replace("\"created\":5", "\"created\":\"5\""), "envelope_field_invalid"),
+            (GOOD.replace(":5", ":99999999999999"), "envelope_field_invalid"),
+            (thin.into(), "thin_event"),
+            (r#"{"version":"0","id":"x","detail-type":"charge.succeeded","source":"aws.partner/stripe.com/1","detail":{}}"#.into(), "event_bridge"),
+            (r#"{"id":"x","eventType":"t","subject":"s","data":{}}"#.into(), "event_grid"),
+            (r#"[{"id":"x","eventType":"t","subject":"s","data":{}}]"#.into(), "event_grid"),
+            (r#"{"specversion":"1.0","id":"x","type":"t","data":{}}"#.into(), "event_grid"),
+        ];
+        for (body, code) in cases {
+            let found = read_envelope(body.as_bytes()).map_err(|e| e.code());
+            assert_eq!(found, Err(code), "{}", json::shortened(&body));
+        }
+        let not_utf8 = read_envelope(b"{\"id\":\"\xff\"}").unwrap_err();
+        assert_eq!(not_utf8.code(), "not_json");
+        assert!(!read_envelope(thin.as_bytes()).unwrap_err().is_ping());
+        let ping = thin.replace("v1.invoice.paid", "v2.core.event_destination.ping");
+        assert!(read_envelope(ping.as_bytes()).unwrap_err().is_ping());
+    }
 }

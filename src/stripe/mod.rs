@@ -12,4 +12,5 @@ mod wire;
 
 pub use envelope::{Envelope, EnvelopeError, read_envelope};
 pub use event::{Event, Reading, read_event};
+pub use normalize::EVENTS_NEEDED;
 pub use reason::{IgnoreReason, QuarantineReason};

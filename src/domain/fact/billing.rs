@@ -141,6 +141,9 @@ pub struct InvoicePaymentState {
     /// The payment intent that pays it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<String>,
+    /// What it paid outside Stripe (a payment record). Contained in the `amount_paid` that
+    /// the invoice's own events give, which do not tell it apart.
+    pub paid_outside: i64,
 }
 
 impl Merge for InvoicePaymentState {
@@ -148,6 +151,7 @@ impl Merge for InvoicePaymentState {
         smallest(&mut self.invoice, other.invoice);
         smallest(&mut self.charge, other.charge);
         smallest(&mut self.payment_intent, other.payment_intent);
+        greatest(&mut self.paid_outside, other.paid_outside);
     }
 }
 

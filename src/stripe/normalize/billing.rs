@@ -107,6 +107,7 @@ impl Reader<'_> {
             invoice: named.or_else(|| invoice.map(str::to_owned)),
             charge: with.charge.clone(),
             payment_intent: with.payment_intent.clone(),
+            paid_outside: with.outside,
         };
         self.push(id.as_str(), ObjectState::InvoicePayment(state));
         with.id = Some(id);

@@ -110,3 +110,65 @@ fn session_email(wire: &Checkout<'_>, path: &Path<'_>) -> Outcome<Option<String>
     }
     filled(&wire.customer_email, &path.field("customer_email"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fact::ObjectKind;
+    use crate::stripe::normalize::testing::state;
+
+    #[test]
+    fn how_far_a_session_got() {
+        use CheckoutStatus::{Expired, Failed, NothingToPay, Paid, Unpaid};
+        let completed = "checkout.session.completed";
+        let failed = "checkout.session.async_payment_failed";
+        let expired = "checkout.session.expired";
+        let free = "no_payment_required";
+        let cases = [
+            (
+                completed,
+                json!({"payment_status": "paid", "status": "complete"}),
+                Paid,
+            ),
+            (
+                completed,
+                json!({"payment_status": "unpaid", "status": "complete"}),
+                Unpaid,
+            ),
+            (
+                completed,
+                json!({"payment_status": free, "status": "complete"}),
+                NothingToPay,
+            ),
+            (completed, json!({"payment_status": free}), NothingToPay),
+            (
+                completed,
+                json!({"payment_status": free, "status": "open"}),
+                Unpaid,
+            ),
+            (completed, json!({"payment_status": "of tomorrow"}), Unpaid),
+            (completed, json!({}), Unpaid),
+            (
+                failed,
+                json!({"payment_status": "unpaid", "status": "complete"}),
+                Failed,
+            ),
+            (expired, json!({"payment_status": "unpaid"}), Expired),
+            (
+                expired,
+                json!({"payment_status": free, "status": "expired"}),
+                Expired,
+            ),
+        ];
+        for (event_type, mut object, expected) in cases {
+            object["id"] = "cs_1".into();
+            let kind = ObjectKind::CheckoutSession;
+            let ObjectState::CheckoutSession(session) = state(event_type, &object, kind) else {
+                panic!("{object}")
+            };
+            assert_eq!(session.status, expected, "{event_type} {object}");
+        }
+    }
+}

@@ -28,6 +28,11 @@ impl Reader<'_> {
             return Ok(None);
         };
         readable(&wire.metadata, &path.field("metadata"))?;
+        if flag(&wire.deleted, &path.field("deleted"))? == Some(true) {
+            // A deleted draft in its short form: it never asked for anything.
+            self.push(id.as_str(), ObjectState::Invoice(Box::default()));
+            return Ok(Some(id));
+        }
         let status = invoice_status(wire, path)?;
         let created =
             time(&wire.created, &path.field("created"))?.or(time(&wire.date, &path.field("date"))?);
@@ -231,12 +236,11 @@ fn invoice_status(wire: &Invoice<'_>, path: &Path<'_>) -> Outcome<InvoiceStatus>
         Some("void") => InvoiceStatus::Void,
         Some("uncollectible") => InvoiceStatus::Uncollectible,
         Some("open") => InvoiceStatus::Open,
-        Some(_) => InvoiceStatus::Draft,
         None if paid => InvoiceStatus::Paid,
         None if forgiven => InvoiceStatus::Uncollectible,
         None if closed => InvoiceStatus::Void,
         None if attempted => InvoiceStatus::Open,
-        None => InvoiceStatus::Draft,
+        _ => InvoiceStatus::Draft,
     })
 }
 
@@ -306,4 +310,180 @@ fn shipping(wire: &Invoice<'_>, path: &Path<'_>) -> Outcome<i64> {
     let tax = amount(&cost.amount_tax, &cost_path.field("amount_tax"))?.unwrap_or(0);
     let without = with_tax.map(|total| total.saturating_sub(tax));
     Ok(before_tax.or(without).or(flat).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::fact::ObjectKind;
+    use crate::stripe::normalize::testing::state;
+
+    /// An invoice with these fields over `{id, currency}`.
+    fn read(fields: &Value) -> InvoiceState {
+        let mut object = json!({"id": "in_1", "currency": "usd"});
+        for (key, value) in fields.as_object().unwrap() {
+            object[key] = value.clone();
+        }
+        match state("invoice.updated", &object, ObjectKind::Invoice) {
+            ObjectState::Invoice(invoice) => *invoice,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_status_is_told_by_status_else_by_the_flags_of_old() {
+        let cases = [
+            (json!({"status": "paid"}), InvoiceStatus::Paid),
+            (json!({"status": "open", "paid": true}), InvoiceStatus::Open),
+            (json!({"status": "void"}), InvoiceStatus::Void),
+            (json!({"status": "of tomorrow"}), InvoiceStatus::Draft),
+            (json!({"paid": true, "closed": true}), InvoiceStatus::Paid),
+            (
+                json!({"forgiven": true, "closed": true}),
+                InvoiceStatus::Uncollectible,
+            ),
+            (json!({"closed": true}), InvoiceStatus::Void),
+            (
+                json!({"closed": false, "attempted": true}),
+                InvoiceStatus::Open,
+            ),
+            (
+                json!({"closed": false, "attempted": false}),
+                InvoiceStatus::Draft,
+            ),
+        ];
+        for (fields, status) in cases {
+            assert_eq!(read(&fields).status, status, "{fields}");
+        }
+    }
+
+    #[test]
+    fn money_through_stripe_and_past_it() {
+        let record = json!([{"id": "inpay_1", "status": "paid", "amount_paid": 30,
+            "payment": {"type": "payment_record", "payment_record": "pr_1"}}]);
+        let open_record = json!([{"id": "inpay_1", "status": "open", "amount_paid": 30,
+            "payment": {"type": "payment_record", "payment_record": "pr_1"}}]);
+        let cases = [
+            (json!({"amount_paid": 100}), (100, 0)),
+            (
+                json!({"amount_paid": 0, "amount_due": 100, "paid_out_of_band": true}),
+                (0, 100),
+            ),
+            (
+                json!({"amount_paid": 0, "total": 100, "paid_out_of_band": true}),
+                (0, 100),
+            ),
+            (
+                json!({"amount_paid": 20, "amount_due": 100, "paid_out_of_band": true}),
+                (20, 80),
+            ),
+            (
+                json!({"amount_paid": 100, "amount_due": 100, "paid_out_of_band": true}),
+                (0, 100),
+            ),
+            (
+                json!({"amount_paid": 100, "amount_due": 100, "paid_out_of_band": false}),
+                (100, 0),
+            ),
+            (
+                json!({"amount_paid": 100, "amount_paid_off_stripe": 30}),
+                (70, 30),
+            ),
+            (
+                json!({"amount_paid": 100, "amount_paid_off_stripe": 0}),
+                (100, 0),
+            ),
+            (
+                json!({"amount_paid": 100, "payments": {"data": record}}),
+                (70, 30),
+            ),
+            (
+                json!({"amount_paid": 100, "payments": {"data": open_record}}),
+                (100, 0),
+            ),
+            (json!({"amount_due": 100, "charge": "ch_1"}), (100, 0)),
+            (json!({"amount_due": 100, "charge": null}), (0, 100)),
+            (
+                json!({"amount_due": 100, "status": "open", "charge": "ch_1"}),
+                (0, 0),
+            ),
+        ];
+        for (mut fields, expected) in cases {
+            if fields["status"].is_null() {
+                fields["status"] = "paid".into();
+            }
+            let invoice = read(&fields);
+            assert_eq!(
+                (invoice.amount_paid, invoice.paid_outside),
+                expected,
+                "{fields}"
+            );
+        }
+    }
+
+    #[test]
+    fn net_is_without_tax_and_shipping() {
+        let shipped = json!({"amount_subtotal": 10, "amount_tax": 2, "amount_total": 12});
+        let shipped_total = json!({"amount_tax": 2, "amount_total": 12});
+        let cases = [
+            (json!({"total": 119}), 119),
+            (json!({"total": 119, "tax": 19}), 100),
+            (
+                json!({"total": 119, "tax": 19, "total_tax_amounts": [{"amount": 19}]}),
+                100,
+            ),
+            (
+                json!({"total": 119, "total_tax_amounts": [{"amount": 10}, {"amount": 9}]}),
+                100,
+            ),
+            (
+                json!({"total": 119, "total_taxes": [{"amount": 19, "tax_behavior": "inclusive"}]}),
+                100,
+            ),
+            (
+                json!({"total": 119, "total_excluding_tax": 101, "tax": 19}),
+                101,
+            ),
+            (json!({"total": 119, "tax": 19, "amount_shipping": 10}), 90),
+            (
+                json!({"total": 119, "tax": 19, "amount_shipping": 12, "shipping_cost": shipped}),
+                90,
+            ),
+            (
+                json!({"total": 119, "tax": 19, "shipping_cost": shipped_total}),
+                90,
+            ),
+            (json!({"total": 5, "tax": 19}), 0),
+            (json!({"total": -119, "tax": -19}), -100),
+        ];
+        for (fields, net) in cases {
+            assert_eq!(read(&fields).figures.unwrap().value.net, net, "{fields}");
+        }
+    }
+
+    #[test]
+    fn the_first_invoice_of_a_subscription_in_both_shapes() {
+        let parent = json!({"subscription_details": {"subscription": "sub_1"}});
+        let cases = [
+            (
+                json!({"subscription": "sub_1", "billing_reason": "subscription_create"}),
+                true,
+            ),
+            (
+                json!({"parent": parent, "billing_reason": "subscription_create"}),
+                true,
+            ),
+            (
+                json!({"parent": parent, "billing_reason": "subscription_cycle"}),
+                false,
+            ),
+        ];
+        for (fields, first) in cases {
+            let invoice = read(&fields);
+            assert_eq!(invoice.subscription.as_deref(), Some("sub_1"), "{fields}");
+            assert_eq!(invoice.first_of.is_some(), first, "{fields}");
+        }
+    }
 }

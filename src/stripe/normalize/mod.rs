@@ -9,6 +9,8 @@ mod money;
 mod person;
 mod reader;
 mod refund;
+#[cfg(test)]
+mod testing;
 mod types;
 
-pub use types::{ObjectType, read};
+pub use types::{EVENTS_NEEDED, ObjectType, read};

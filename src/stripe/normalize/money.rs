@@ -25,6 +25,9 @@ impl Reader<'_> {
         let captured = flag(&wire.captured, &path.field("captured"))?;
         let captured = captured.unwrap_or(status == ChargeStatus::Succeeded);
         let refunded = amount(&wire.amount_refunded, &path.field("amount_refunded"))?;
+        let refunded = refunded.unwrap_or(0);
+        let taken = amount(&wire.amount_captured, &path.field("amount_captured"))?;
+        let taken = taken.map(|taken| before_release(asked.unwrap_or(0), taken, refunded));
         let billing = match wire.billing_details.0.as_deref() {
             Some(details) => {
                 let details_path = path.field("billing_details");
@@ -38,8 +41,8 @@ impl Reader<'_> {
             status,
             captured,
             amount: asked.unwrap_or(0),
-            amount_captured: amount(&wire.amount_captured, &path.field("amount_captured"))?,
-            amount_refunded: refunded.unwrap_or(0),
+            amount_captured: taken,
+            amount_refunded: refunded,
             currency: currency_for(&wire.currency, &path.field("currency"), asked)?,
             created,
             customer: customer.clone(),
@@ -150,6 +153,22 @@ impl Reader<'_> {
     }
 }
 
+/// What was taken, in the terms in which refunds are told.
+///
+/// Capturing a part gives the rest back as a refund: it is contained in `amount_refunded`
+/// and may come as a refund object too, while `amount_captured` is without it. Taking the
+/// whole amount as taken keeps the two from subtracting the rest twice. Source: Stripe,
+/// "Place a hold on a payment method"; seen in charges with `amount_refunded` equal to
+/// `amount - amount_captured` right after the capture.
+fn before_release(asked: i64, taken: i64, refunded: i64) -> i64 {
+    let rest = asked.saturating_sub(taken);
+    if taken > 0 && rest > 0 && refunded >= rest {
+        asked
+    } else {
+        taken
+    }
+}
+
 /// `status`, in the oldest API `paid`; statuses not known yet count as on their way.
 fn charge_status(wire: &Charge<'_>, path: &Path<'_>) -> Outcome<ChargeStatus> {
     let paid = flag(&wire.paid, &path.field("paid"))?;
@@ -160,4 +179,95 @@ fn charge_status(wire: &Charge<'_>, path: &Path<'_>) -> Outcome<ChargeStatus> {
         None if paid == Some(false) => ChargeStatus::Failed,
         _ => ChargeStatus::Pending,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fact::ObjectKind;
+    use crate::stripe::normalize::testing::state;
+
+    #[test]
+    fn how_far_a_charge_got() {
+        use ChargeStatus::{Failed, Pending, Succeeded};
+        let cases = [
+            (json!({"status": "succeeded"}), (Succeeded, true)),
+            (
+                json!({"status": "succeeded", "captured": false}),
+                (Succeeded, false),
+            ),
+            (json!({"status": "paid"}), (Succeeded, true)),
+            (json!({"paid": true}), (Succeeded, true)),
+            (json!({"paid": false}), (Failed, false)),
+            (json!({"status": "failed", "paid": true}), (Failed, false)),
+            (
+                json!({"status": "pending", "captured": true}),
+                (Pending, true),
+            ),
+            (
+                json!({"status": "of tomorrow", "paid": true}),
+                (Pending, false),
+            ),
+        ];
+        for (mut object, expected) in cases {
+            object["id"] = "ch_1".into();
+            let ObjectState::Charge(charge) = state("charge.updated", &object, ObjectKind::Charge)
+            else {
+                panic!("{object}")
+            };
+            assert_eq!((charge.status, charge.captured), expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn how_far_an_intent_got() {
+        use IntentStatus::{AttemptFailed, Canceled, RequiresCapture, Started, Succeeded};
+        let error = json!({"code": "card_declined"});
+        let cases = [
+            (
+                json!({"status": "succeeded", "last_payment_error": error}),
+                Succeeded,
+            ),
+            (json!({"status": "canceled"}), Canceled),
+            (json!({"status": "requires_capture"}), RequiresCapture),
+            (json!({"status": "requires_payment_method"}), Started),
+            (
+                json!({"status": "requires_payment_method", "last_payment_error": error}),
+                AttemptFailed,
+            ),
+            (
+                json!({"status": "requires_source", "last_payment_error": error}),
+                AttemptFailed,
+            ),
+            (
+                json!({"status": "processing", "last_payment_error": error}),
+                Started,
+            ),
+            (json!({"status": "of tomorrow"}), Started),
+        ];
+        for (mut object, expected) in cases {
+            object["id"] = "pi_1".into();
+            let kind = ObjectKind::PaymentIntent;
+            let ObjectState::PaymentIntent(intent) = state("payment_intent.created", &object, kind)
+            else {
+                panic!("{object}")
+            };
+            assert_eq!(intent.status, expected, "{object}");
+            assert_eq!(intent.succeeded_at.is_some(), expected == Succeeded);
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_partial_capture_is_taken_off_once() {
+        assert_eq!(before_release(5000, 3000, 2000), 5000, "5000 - 2000 stay");
+        assert_eq!(
+            before_release(5000, 3000, 0),
+            3000,
+            "more may be captured later"
+        );
+        assert_eq!(before_release(5000, 0, 5000), 0, "released without capture");
+        assert_eq!(before_release(5000, 5000, 2000), 5000);
+    }
 }

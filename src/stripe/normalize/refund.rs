@@ -57,7 +57,10 @@ impl Reader<'_> {
 
     /// A dispute object. That funds moved is said by the event's type alone.
     pub fn dispute(&mut self, wire: &Dispute<'_>, path: &Path<'_>) -> Outcome<Option<String>> {
-        let Some(id) = id(&wire.id, &path.field("id"))? else {
+        let charge = self.refer(&wire.charge, &path.field("charge"), Self::charge)?;
+        // In the oldest API a dispute had no id: there was one for a charge.
+        let named = id(&wire.id, &path.field("id"))?;
+        let Some(id) = named.or_else(|| Some(format!("legacy:{}", charge.as_deref()?))) else {
             return Ok(None);
         };
         readable(&wire.metadata, &path.field("metadata"))?;
@@ -76,7 +79,7 @@ impl Reader<'_> {
             amount: disputed.unwrap_or(0),
             currency: currency_for(&wire.currency, &path.field("currency"), disputed)?,
             created: time(&wire.created, &path.field("created"))?,
-            charge: self.refer(&wire.charge, &path.field("charge"), Self::charge)?,
+            charge,
             payment_intent: self.refer(&wire.payment_intent, &intent_path, Self::intent)?,
             withdrawn,
             reinstated,
@@ -131,5 +134,65 @@ fn dispute_status(status: Option<&str>) -> DisputeStatus {
         Some("prevented" | "charge_refunded") => DisputeStatus::Prevented,
         Some(text) if text.starts_with("warning_") => DisputeStatus::Inquiry,
         _ => DisputeStatus::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::fact::ObjectKind;
+    use crate::stripe::normalize::testing::state;
+
+    #[test]
+    fn how_far_a_dispute_got() {
+        let cases = [
+            (Some("warning_needs_response"), DisputeStatus::Inquiry),
+            (Some("warning_closed"), DisputeStatus::Inquiry),
+            (Some("needs_response"), DisputeStatus::Open),
+            (Some("of tomorrow"), DisputeStatus::Open),
+            (None, DisputeStatus::Open),
+            (Some("won"), DisputeStatus::Won),
+            (Some("lost"), DisputeStatus::Lost),
+            (Some("prevented"), DisputeStatus::Prevented),
+            (Some("charge_refunded"), DisputeStatus::Prevented),
+        ];
+        for (status, expected) in cases {
+            assert_eq!(dispute_status(status), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn how_far_a_refund_got() {
+        let cases = [
+            (json!("pending"), RefundStatus::Pending),
+            (json!("requires_action"), RefundStatus::Pending),
+            (json!("of tomorrow"), RefundStatus::Pending),
+            (json!("succeeded"), RefundStatus::Succeeded),
+            (json!(null), RefundStatus::Succeeded),
+            (json!("failed"), RefundStatus::Failed),
+            (json!("canceled"), RefundStatus::Canceled),
+        ];
+        for (status, expected) in cases {
+            let object = json!({"id": "re_1", "status": status});
+            let ObjectState::Refund(refund) = state("refund.updated", &object, ObjectKind::Refund)
+            else {
+                panic!("{object}")
+            };
+            assert_eq!(refund.status, expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn only_the_events_type_says_that_funds_moved() {
+        let object = json!({"id": "dp_1", "status": "lost"});
+        let moved = |event_type| match state(event_type, &object, ObjectKind::Dispute) {
+            ObjectState::Dispute(d) => (d.withdrawn.is_some(), d.reinstated.is_some()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(moved("charge.dispute.closed"), (false, false));
+        assert_eq!(moved("charge.dispute.funds_withdrawn"), (true, false));
+        assert_eq!(moved("charge.dispute.funds_reinstated"), (false, true));
     }
 }

@@ -57,6 +57,49 @@ const PREFIXES: [(&str, ObjectType); 13] = [
     ("promotion_code.", ObjectType::PromotionCode),
 ];
 
+/// The event types to subscribe a webhook endpoint to. Others that carry the same objects
+/// are read as well, should they come.
+pub const EVENTS_NEEDED: [&str; 38] = [
+    "customer.created",
+    "customer.updated",
+    "customer.deleted",
+    "customer.discount.created",
+    "customer.discount.updated",
+    "customer.discount.deleted",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice_payment.paid",
+    "invoice.voided",
+    "invoice.marked_uncollectible",
+    "payment_intent.succeeded",
+    "charge.succeeded",
+    "charge.captured",
+    "charge.updated",
+    "charge.refunded",
+    "charge.refund.updated",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "credit_note.created",
+    "credit_note.updated",
+    "credit_note.voided",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "coupon.deleted",
+    "promotion_code.created",
+    "promotion_code.updated",
+];
+
 impl ObjectType {
     /// The kind of object that an event of this type carries; `None` if the type is not read.
     pub fn of_event(event_type: &str) -> Option<Self> {
@@ -128,6 +171,43 @@ pub fn read(
 }
 
 fn parse<'a, T: Deserialize<'a>>(object: &'a str) -> Outcome<T> {
+    // A derived struct would also take a list of its fields' values.
+    if !object.starts_with('{') {
+        let what = "it is not a JSON object".to_owned();
+        return Err(QuarantineReason::Unreadable(what));
+    }
     serde_json::from_str(object)
         .map_err(|error| QuarantineReason::Unreadable(json::shortened(&error.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_lead_to_the_objects_they_carry() {
+        let cases = [
+            ("customer.discount.created", Some("discount")),
+            ("customer.subscription.trial_will_end", Some("subscription")),
+            ("customer.updated", Some("customer")),
+            ("customer.source.updated", None),
+            ("customer.tax_id.created", None),
+            ("charge.dispute.closed", Some("dispute")),
+            ("charge.refund.updated", Some("refund")),
+            ("charge.refunded", Some("charge")),
+            ("invoice_payment.paid", Some("invoice_payment")),
+            ("invoice.finalized", Some("invoice")),
+            ("invoiceitem.created", None),
+            ("subscription_schedule.created", None),
+            ("payout.paid", None),
+            ("", None),
+        ];
+        for (event_type, name) in cases {
+            let found = ObjectType::of_event(event_type).map(ObjectType::name);
+            assert_eq!(found, name, "{event_type}");
+        }
+        for event_type in EVENTS_NEEDED {
+            assert!(ObjectType::of_event(event_type).is_some(), "{event_type}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::{Charge, Customer, Intent, Refund};
 pub struct Invoice<'a> {
     pub object: Scalar<'a>,
     pub id: Scalar<'a>,
+    pub deleted: Scalar<'a>,
     pub status: Scalar<'a>,
     /// Until 2025-03-31.
     pub paid: Scalar<'a>,
@@ -62,6 +63,7 @@ pub struct Invoice<'a> {
 }
 
 /// `invoice.shipping_cost`
+#[allow(clippy::struct_field_names, reason = "the names are Stripe's")]
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub struct ShippingCost<'a> {

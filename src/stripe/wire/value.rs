@@ -118,9 +118,10 @@ impl<T> Default for Flat<T> {
 }
 
 /// Another object by its id, as an expanded object (also `{id, deleted: true}`), or nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum Reference<'a, T> {
     /// Absent or null.
+    #[default]
     Nothing,
     /// Its id.
     Id(Cow<'a, str>),
@@ -128,13 +129,6 @@ pub enum Reference<'a, T> {
     Object(Box<T>),
     /// Neither an id nor an object.
     Odd,
-}
-
-// Not derived: `T` need not have a default.
-impl<T> Default for Reference<'_, T> {
-    fn default() -> Self {
-        Self::Nothing
-    }
 }
 
 struct ReferenceVisitor<T>(PhantomData<T>);
@@ -214,11 +208,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Items<T>(PhantomData<T>);
         impl<'de, T: Deserialize<'de>> Items<T> {
-            fn odd<E>() -> Result<List<T>, E> {
-                Ok(List {
+            fn odd() -> List<T> {
+                List {
                     odd: true,
                     ..List::default()
-                })
+                }
             }
         }
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
@@ -263,20 +257,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
                 if v.is_empty() {
                     Ok(List::default())
                 } else {
-                    Self::odd()
+                    Ok(Self::odd())
                 }
             }
             fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-                Self::odd()
+                Ok(Self::odd())
             }
             fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-                Self::odd()
+                Ok(Self::odd())
             }
             fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-                Self::odd()
+                Ok(Self::odd())
             }
             fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-                Self::odd()
+                Ok(Self::odd())
             }
         }
         deserializer.deserialize_any(Items(PhantomData))
