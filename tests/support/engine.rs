@@ -56,8 +56,9 @@ impl Told {
 pub fn as_expected(verdict: &Verdict) -> Expected {
     let spend = verdict.spend.iter().filter(|s| s.counted_minor > 0);
     let rewards = verdict.rewards.iter();
-    let spend: BTreeMap<String, i64> =
-        spend.map(|s| (s.currency.code().to_owned(), s.counted_minor)).collect();
+    let spend: BTreeMap<String, i64> = spend
+        .map(|s| (s.currency.code().to_owned(), s.counted_minor))
+        .collect();
     Expected {
         referral: verdict.referral.to_string(),
         promoter: verdict.promoter.as_ref().map(ToString::to_string),
@@ -66,6 +67,8 @@ pub fn as_expected(verdict: &Verdict) -> Expected {
         spend,
         qualified_at: verdict.qualified_at,
         settle_after: verdict.settle_after,
-        rewards: rewards.map(|r| (r.to, r.currency.code().to_owned(), r.amount_minor)).collect(),
+        rewards: rewards
+            .map(|r| (r.to, r.currency.code().to_owned(), r.amount_minor))
+            .collect(),
     }
 }

@@ -46,8 +46,15 @@ fn times() -> impl Strategy<Value = i64> {
 }
 
 fn promoter() -> impl Strategy<Value = Promoter> {
-    (weighted(0.6, select(PROMOTER_EMAILS)), weighted(0.05, 0..2_usize))
-        .prop_map(|(email, customer)| Promoter { email, customer, coupons: Vec::new() })
+    (
+        weighted(0.6, select(PROMOTER_EMAILS)),
+        weighted(0.05, 0..2_usize),
+    )
+        .prop_map(|(email, customer)| Promoter {
+            email,
+            customer,
+            coupons: Vec::new(),
+        })
 }
 
 fn referral(promoters: usize) -> impl Strategy<Value = Referral> {
@@ -83,7 +90,11 @@ fn person() -> impl Strategy<Value = Person> {
         .prop_map(|(guest, created, email, later_email, uid, coupon)| Person {
             guest,
             created,
-            email: if guest { email.or(Some("bo@example.com")) } else { email },
+            email: if guest {
+                email.or(Some("bo@example.com"))
+            } else {
+                email
+            },
             later_email: later_email.filter(|_| !guest),
             uid: uid.filter(|_| !guest),
             coupon: coupon.filter(|_| !guest),
@@ -120,8 +131,11 @@ fn refund() -> impl Strategy<Value = Refund> {
         1 => Just(RefundEnd::Canceled),
     ];
     let amount = select(vec![1, 100, 1000, 2500, 1_000_000]);
-    (amount, end, select(vec![60, DAY, 20 * DAY]))
-        .prop_map(|(amount, end, after)| Refund { amount, end, after })
+    (amount, end, select(vec![60, DAY, 20 * DAY])).prop_map(|(amount, end, after)| Refund {
+        amount,
+        end,
+        after,
+    })
 }
 
 fn dispute() -> impl Strategy<Value = Dispute> {
@@ -148,8 +162,13 @@ fn place() -> impl Strategy<Value = Place> {
 }
 
 fn payment() -> impl Strategy<Value = Payment> {
-    let amounts = vec![40, 50, 51, 500, 1000, 2499, 2500, 2501, 4999, 5000, 5001, 6000, 11_900];
-    let money = (select(amounts), select(vec!["usd", "usd", "usd", "usd", "eur", "jpy"]));
+    let amounts = vec![
+        40, 50, 51, 500, 1000, 2499, 2500, 2501, 4999, 5000, 5001, 6000, 11_900,
+    ];
+    let money = (
+        select(amounts),
+        select(vec!["usd", "usd", "usd", "usd", "eur", "jpy"]),
+    );
     let kind = (how(), fate(), weighted(0.25, select(vec![7, 190])));
     let coupons = vec((select(COUPONS), place()), 0..=2);
     let coupons = prop_oneof![3 => Just(Vec::new()), 2 => coupons];
@@ -157,7 +176,13 @@ fn payment() -> impl Strategy<Value = Payment> {
     let words = (weighted(0.15, select(EMAILS)), weighted(0.15, select(UIDS)));
     (
         (0..4_usize, times(), money, kind),
-        (vec(select(PRODUCTS), 1..=2), coupons, words, refunds, weighted(0.18, dispute())),
+        (
+            vec(select(PRODUCTS), 1..=2),
+            coupons,
+            words,
+            refunds,
+            weighted(0.18, dispute()),
+        ),
     )
         .prop_map(|((who, at, (amount, currency), (how, fate, tax)), rest)| {
             let (products, coupons, (email, reference), refunds, dispute) = rest;
@@ -184,7 +209,11 @@ fn tidy(payment: &mut Payment, people: &[Person]) {
     payment.who %= people.len();
     let person = &people[payment.who];
     // Nobody pays before being a customer.
-    payment.at = payment.at.max(if person.guest { payment.at } else { person.created });
+    payment.at = payment.at.max(if person.guest {
+        payment.at
+    } else {
+        person.created
+    });
     if person.guest && payment.has_invoice() {
         payment.how = How::Checkout;
     }
@@ -256,8 +285,13 @@ fn merge_guests(people: &mut [Person]) {
 /// Stories of a few people.
 pub fn stories() -> impl Strategy<Value = Story> {
     let wait = select(vec![0, 0, DAY, 10 * DAY, 60 * DAY]);
-    (vec(promoter(), 1..=3), vec(person(), 1..=4), of(Just(())), wait).prop_flat_map(
-        |(mut promoters, mut people, _, wait)| {
+    (
+        vec(promoter(), 1..=3),
+        vec(person(), 1..=4),
+        of(Just(())),
+        wait,
+    )
+        .prop_flat_map(|(mut promoters, mut people, _, wait)| {
             for (i, promoter) in promoters.iter_mut().enumerate() {
                 promoter.coupons = vec![COUPONS[i]];
             }
@@ -275,6 +309,5 @@ pub fn stories() -> impl Strategy<Value = Story> {
                     wait,
                 }
             })
-        },
-    )
+        })
 }

@@ -11,9 +11,7 @@ use qualify::domain::reason::ReasonCode;
 use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::{RewardTo, VerdictState};
 
-use super::story::{
-    BASE, DAY, DisputeEnd, Fate, Payment, RefundEnd, Story, canonical, instant,
-};
+use super::story::{BASE, DAY, DisputeEnd, Fate, Payment, RefundEnd, Story, canonical, instant};
 
 /// What the rules say of one referral.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +71,19 @@ impl Oracle<'_> {
     fn created(&self, who: usize) -> i64 {
         let person = &self.story.people[who];
         let first = self.payments(who).iter().map(|p| p.at).min();
-        if person.guest { first.unwrap_or(person.created) } else { person.created }
+        if person.guest {
+            first.unwrap_or(person.created)
+        } else {
+            person.created
+        }
     }
 
     fn payments(&self, who: usize) -> Vec<&Payment> {
-        self.story.payments.iter().filter(|p| p.who == who).collect()
+        self.story
+            .payments
+            .iter()
+            .filter(|p| p.who == who)
+            .collect()
     }
 
     /// How strongly a referral matches a person; 0 is strongest.
@@ -92,10 +98,18 @@ impl Oracle<'_> {
             }
             MatchKey::Metadata => {
                 let references = self.payments(who).into_iter().filter_map(|p| p.reference);
-                let in_use = self.rules.matching.metadata.iter().any(|key| key == "fp_uid");
+                let in_use = self
+                    .rules
+                    .matching
+                    .metadata
+                    .iter()
+                    .any(|key| key == "fp_uid");
                 let own = person.uid.filter(|_| in_use);
                 !person.guest
-                    && own.into_iter().chain(references).any(|uid| referral.uid == Some(uid))
+                    && own
+                        .into_iter()
+                        .chain(references)
+                        .any(|uid| referral.uid == Some(uid))
             }
             MatchKey::Email => referral
                 .email
@@ -119,10 +133,15 @@ impl Oracle<'_> {
     fn rivals(&self, who: usize) -> Vec<usize> {
         let all = 0..self.story.referrals.len();
         let here = all.filter(|r| self.in_campaign(self.story.referrals[*r].at).is_ok());
-        let matched: Vec<(usize, usize)> =
-            here.filter_map(|r| Some((self.strength(r, who)?, r))).collect();
+        let matched: Vec<(usize, usize)> = here
+            .filter_map(|r| Some((self.strength(r, who)?, r)))
+            .collect();
         let best = matched.iter().map(|(strength, _)| *strength).min();
-        matched.iter().filter(|(s, _)| Some(*s) == best).map(|(_, r)| *r).collect()
+        matched
+            .iter()
+            .filter(|(s, _)| Some(*s) == best)
+            .map(|(_, r)| *r)
+            .collect()
     }
 
     /// Whose a person is.
@@ -142,7 +161,9 @@ impl Oracle<'_> {
             // A coupon's referral belongs to the campaign's time like any other.
             let coupon = self.first_coupon(who, None);
             let coupon = coupon.filter(|(at, _)| self.in_campaign(*at).is_ok());
-            return coupon.map_or(Owner::Nobody, |(at, promoters)| Owner::Coupon(at, promoters));
+            return coupon.map_or(Owner::Nobody, |(at, promoters)| {
+                Owner::Coupon(at, promoters)
+            });
         };
         let against = self.first_coupon(who, Some(self.story.referrals[r].promoter));
         let against = against.filter(|(at, _)| self.in_campaign(*at).is_ok());
@@ -170,7 +191,11 @@ impl Oracle<'_> {
     /// The part of an amount that is for included products, and before tax if so ruled.
     fn share(&self, p: &Payment, amount: i64) -> i64 {
         let lines = p.products.len().max(1);
-        let included = p.products.iter().filter(|product| self.includes(product)).count();
+        let included = p
+            .products
+            .iter()
+            .filter(|product| self.includes(product))
+            .count();
         let (mut of, mut from) = (1, 1);
         if self.rules.qualify.amount == AmountBasis::BeforeTax {
             of *= i128::from(p.amount - p.tax);
@@ -180,7 +205,10 @@ impl Oracle<'_> {
             // The story's lines are equal but for the odd minor unit, which the last one takes.
             let net = i128::from(p.amount - p.tax);
             let each = net / lines as i128;
-            let last = p.products.last().is_some_and(|product| self.includes(product));
+            let last = p
+                .products
+                .last()
+                .is_some_and(|product| self.includes(product));
             let rest = if last { net - each * lines as i128 } else { 0 };
             of *= each * included as i128 + rest;
             from *= net;
@@ -209,8 +237,8 @@ impl Oracle<'_> {
             Bound::AtLeast => i128::from(gross) * 1000 >= least,
             Bound::MoreThan => i128::from(gross) * 1000 > least,
         };
-        let listed = rules.spend.is_empty()
-            || rules.spend.iter().any(|t| t.amount.currency == currency);
+        let listed =
+            rules.spend.is_empty() || rules.spend.iter().any(|t| t.amount.currency == currency);
         gross > 0
             && enough
             && listed
@@ -219,7 +247,11 @@ impl Oracle<'_> {
     }
 
     fn first_counted(&self, who: usize) -> Option<i64> {
-        self.payments(who).into_iter().filter(|p| self.counts(p)).map(|p| p.at).min()
+        self.payments(who)
+            .into_iter()
+            .filter(|p| self.counts(p))
+            .map(|p| p.at)
+            .min()
     }
 
     /// What is left of a payment: `back` tells which losses to leave out of the sum.
@@ -231,14 +263,22 @@ impl Oracle<'_> {
                 RefundEnd::Pending => Loss::RefundPending,
                 RefundEnd::Failed | RefundEnd::Canceled => continue,
             };
-            left -= if back.contains(&loss) { 0 } else { refund.amount };
+            left -= if back.contains(&loss) {
+                0
+            } else {
+                refund.amount
+            };
         }
         let loss = match p.dispute.as_ref().map(|d| d.end) {
             Some(DisputeEnd::Open) => Some(Loss::DisputeOpen),
             Some(DisputeEnd::Withdrawn | DisputeEnd::Lost) => Some(Loss::DisputeLost),
             _ => None,
         };
-        if loss.is_some_and(|loss| !back.contains(&loss)) { 0 } else { self.share(p, left) }
+        if loss.is_some_and(|loss| !back.contains(&loss)) {
+            0
+        } else {
+            self.share(p, left)
+        }
     }
 
     // --- coupons --------------------------------------------------------------------------
@@ -252,7 +292,12 @@ impl Oracle<'_> {
         let coupons: Vec<&str> = p.coupons.iter().map(|(c, _)| *c).chain(own).collect();
         let promoters = 0..self.story.promoters.len();
         promoters
-            .filter(|i| self.story.promoters[*i].coupons.iter().any(|c| coupons.contains(c)))
+            .filter(|i| {
+                self.story.promoters[*i]
+                    .coupons
+                    .iter()
+                    .any(|c| coupons.contains(c))
+            })
             .collect()
     }
 
@@ -262,7 +307,12 @@ impl Oracle<'_> {
         if !self.rules.attribution.coupons {
             return None;
         }
-        let with = self.story.payments.iter().enumerate().filter(|(_, p)| p.who == who);
+        let with = self
+            .story
+            .payments
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.who == who);
         let with = with.map(|(i, p)| (p.at, self.payment_id(i), self.promoters_of(p)));
         let with = with.filter(|(.., all)| all.iter().any(|p| Some(*p) != except));
         with.min().map(|(at, _, promoters)| (at, promoters))
@@ -270,7 +320,11 @@ impl Oracle<'_> {
 
     /// The id under which a payment is known; it decides between payments of one second.
     fn payment_id(&self, index: usize) -> String {
-        let kind = if self.story.payments[index].has_charge() { "ch" } else { "in" };
+        let kind = if self.story.payments[index].has_charge() {
+            "ch"
+        } else {
+            "in"
+        };
         format!("{kind}_{index}")
     }
 
@@ -303,15 +357,18 @@ impl Oracle<'_> {
             return self.plain(&claim, VerdictState::Rejected, code);
         }
         let everybody = || 0..self.story.people.len();
-        let mine = |who: &usize| matches!(self.owner(*who), Owner::Referral(owner, _) if owner == r);
+        let mine =
+            |who: &usize| matches!(self.owner(*who), Owner::Referral(owner, _) if owner == r);
         let owned: Vec<usize> = everybody().filter(mine).collect();
         if owned.is_empty() && everybody().any(|who| self.rivals(who).contains(&r)) {
             let code = ReasonCode::ClaimedByOtherReferral;
             return self.plain(&claim, VerdictState::Rejected, code);
         }
         let best = owned.iter().map(|who| self.strength(r, *who)).min();
-        claim.people =
-            owned.into_iter().filter(|who| Some(self.strength(r, *who)) == best).collect();
+        claim.people = owned
+            .into_iter()
+            .filter(|who| Some(self.strength(r, *who)) == best)
+            .collect();
         let chosen = claim.people.len() < 2 || self.choose(&mut claim);
         // Silent in the rules: a suspicion is told before the other cases.
         if self.is_self_referral(&claim, referral.email, referral.customer) {
@@ -333,16 +390,26 @@ impl Oracle<'_> {
         let one = match self.rules.matching.duplicates {
             Duplicates::Hold => return false,
             Duplicates::Combine => return true,
-            Duplicates::Oldest => {
-                claim.people.iter().copied().min_by_key(|w| (self.created(*w), id(w)))
-            }
-            Duplicates::Newest => {
-                claim.people.iter().copied().min_by_key(|w| (-self.created(*w), id(w)))
-            }
+            Duplicates::Oldest => claim
+                .people
+                .iter()
+                .copied()
+                .min_by_key(|w| (self.created(*w), id(w))),
+            Duplicates::Newest => claim
+                .people
+                .iter()
+                .copied()
+                .min_by_key(|w| (-self.created(*w), id(w))),
             Duplicates::HighestSpend => {
                 let spent = |who: &usize| {
                     let people = vec![*who];
-                    let alone = Claim { id: String::new(), promoter: None, at: claim.at, people, from_coupon: false };
+                    let alone = Claim {
+                        id: String::new(),
+                        promoter: None,
+                        at: claim.at,
+                        people,
+                        from_coupon: false,
+                    };
                     // Before refunds: taking money back must not pick somebody who qualifies.
                     self.spend(&alone, &Loss::ALL)
                 };
@@ -353,7 +420,11 @@ impl Oracle<'_> {
                     return false;
                 }
                 let sum = |who: &usize| spent(who).values().sum::<i64>();
-                claim.people.iter().copied().min_by_key(|w| (-sum(w), id(w)))
+                claim
+                    .people
+                    .iter()
+                    .copied()
+                    .min_by_key(|w| (-sum(w), id(w)))
             }
         };
         claim.people = one.into_iter().collect();
@@ -369,14 +440,20 @@ impl Oracle<'_> {
         let Some(promoter) = claim.promoter.map(|p| &self.story.promoters[p]) else {
             return false;
         };
-        let invited = claim.people.iter().flat_map(|who| self.story.emails_of(*who));
+        let invited = claim
+            .people
+            .iter()
+            .flat_map(|who| self.story.emails_of(*who));
         let mut invited = invited.chain(email.map(canonical));
-        let same_email = promoter.email.is_some_and(|own| {
-            invited.any(|email| email.folded() == canonical(own).folded())
-        });
+        let same_email = promoter
+            .email
+            .is_some_and(|own| invited.any(|email| email.folded() == canonical(own).folded()));
         let same_customer = promoter.customer.is_some_and(|own| {
             customer == Some(own)
-                || claim.people.iter().any(|w| self.story.customer_id(*w).as_str() == format!("cus_{own}"))
+                || claim
+                    .people
+                    .iter()
+                    .any(|w| self.story.customer_id(*w).as_str() == format!("cus_{own}"))
         });
         same_email || same_customer
     }
@@ -411,7 +488,10 @@ impl Oracle<'_> {
             Anchor::Referral => Some(claim.at),
             Anchor::FirstPayment => {
                 let payments = claim.people.iter().flat_map(|who| self.payments(*who));
-                payments.filter(|p| p.at >= claim.at && self.counts(p)).map(|p| p.at).min()
+                payments
+                    .filter(|p| p.at >= claim.at && self.counts(p))
+                    .map(|p| p.at)
+                    .min()
             }
             Anchor::CustomerCreated => {
                 // A customer who is not there yet may be created at any time.
@@ -419,7 +499,10 @@ impl Oracle<'_> {
                 created.map(|created| created.max(claim.at))
             }
         };
-        (claim.at, anchor.map(|anchor| anchor + i64::from(days) * DAY))
+        (
+            claim.at,
+            anchor.map(|anchor| anchor + i64::from(days) * DAY),
+        )
     }
 
     /// Counted payments in the window with what is left of them, in order of time.
@@ -462,7 +545,9 @@ impl Oracle<'_> {
         let mut expected = self.plain(&claim, VerdictState::Pending, ReasonCode::NoPaymentYet);
         if self.rules.matching.new_customers_only {
             let old = |who: &usize| match claim.from_coupon {
-                true => self.first_counted(*who).is_some_and(|first| first < claim.at),
+                true => self
+                    .first_counted(*who)
+                    .is_some_and(|first| first < claim.at),
                 false => self.created(*who) < claim.at - 3600,
             };
             if claim.people.iter().any(old) {
@@ -495,14 +580,26 @@ impl Oracle<'_> {
             .filter(|p| p.at >= opens && closes.is_none_or(|end| p.at < end) && self.counts(p))
             .collect();
         let ended = |ends: &[DisputeEnd]| {
-            inside.iter().any(|p| p.dispute.as_ref().is_some_and(|d| ends.contains(&d.end)))
+            inside
+                .iter()
+                .any(|p| p.dispute.as_ref().is_some_and(|d| ends.contains(&d.end)))
         };
-        let refunded =
-            |end| inside.iter().any(|p| p.refunds.iter().any(|refund| refund.end == end));
+        let refunded = |end| {
+            inside
+                .iter()
+                .any(|p| p.refunds.iter().any(|refund| refund.end == end))
+        };
         if with(&[Loss::DisputeOpen, Loss::RefundPending]) {
             // Silent in the rules: where both are in play, the dispute is named first.
             let open = ended(&[DisputeEnd::Open]);
-            return (Pending, if open { ReasonCode::DisputeOpen } else { ReasonCode::RefundHold });
+            return (
+                Pending,
+                if open {
+                    ReasonCode::DisputeOpen
+                } else {
+                    ReasonCode::RefundHold
+                },
+            );
         }
         if self.awaits_invoices(claim) {
             return (Pending, ReasonCode::AwaitingInvoice);
@@ -513,7 +610,11 @@ impl Oracle<'_> {
         if with(&Loss::ALL) {
             // Silent in the rules: where both took something, the refund is named first.
             let any = refunded(RefundEnd::Succeeded) || refunded(RefundEnd::Pending);
-            let code = if any { ReasonCode::RefundedBelowThreshold } else { ReasonCode::DisputeLost };
+            let code = if any {
+                ReasonCode::RefundedBelowThreshold
+            } else {
+                ReasonCode::DisputeLost
+            };
             return (state, code);
         }
         if closed {
@@ -526,20 +627,35 @@ impl Oracle<'_> {
             return (Pending, ReasonCode::NoPaymentYet);
         }
         let met = self.spent(&self.spend(claim, &[]));
-        (Pending, if met { ReasonCode::TooFewPayments } else { ReasonCode::BelowThreshold })
+        (
+            Pending,
+            if met {
+                ReasonCode::TooFewPayments
+            } else {
+                ReasonCode::BelowThreshold
+            },
+        )
     }
 
     /// Whether it would suffice if payments without an invoice had one and all of it counted.
     fn awaits_invoices(&self, claim: &Claim) -> bool {
         let mut qualify = self.rules.qualify.clone();
-        if claim.people.is_empty() || (qualify.products.is_none() && qualify.amount == AmountBasis::Paid) {
+        if claim.people.is_empty()
+            || (qualify.products.is_none() && qualify.amount == AmountBasis::Paid)
+        {
             return false;
         }
         let (opens, closes) = self.window(claim);
         qualify.products = None;
         qualify.amount = AmountBasis::Paid;
-        let rules = Campaign { qualify, ..self.rules.clone() };
-        let lenient = Oracle { story: self.story, rules: &rules };
+        let rules = Campaign {
+            qualify,
+            ..self.rules.clone()
+        };
+        let lenient = Oracle {
+            story: self.story,
+            rules: &rules,
+        };
         let bare = |p: &&Payment| {
             !p.has_invoice()
                 && lenient.counts(p)
@@ -608,8 +724,12 @@ enum Loss {
 }
 
 impl Loss {
-    const ALL: [Self; 4] =
-        [Self::Refunded, Self::RefundPending, Self::DisputeOpen, Self::DisputeLost];
+    const ALL: [Self; 4] = [
+        Self::Refunded,
+        Self::RefundPending,
+        Self::DisputeOpen,
+        Self::DisputeLost,
+    ];
 }
 
 /// Major units as written, times the currency's minor units, times 1000.

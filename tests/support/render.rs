@@ -47,7 +47,11 @@ impl Era {
 
 /// The story's events in the order in which they happened.
 pub fn events(story: &Story, era: Era) -> Vec<Value> {
-    let mut teller = Teller { story, era, events: Vec::new() };
+    let mut teller = Teller {
+        story,
+        era,
+        events: Vec::new(),
+    };
     for coupon in ["COUP0", "COUP1", "COUP2", "WELCOME"] {
         teller.promotion_code(coupon);
     }
@@ -125,7 +129,9 @@ impl Teller<'_> {
             return;
         }
         let id = format!("cus_{who}");
-        let metadata = person.uid.map_or(json!({}), |uid| json!({"fp_uid": uid, "plan": "x"}));
+        let metadata = person
+            .uid
+            .map_or(json!({}), |uid| json!({"fp_uid": uid, "plan": "x"}));
         let mut customer = json!({
             "id": id, "object": "customer", "created": BASE + person.created,
             "email": person.email, "name": "A Person", "livemode": true,
@@ -163,12 +169,24 @@ impl Teller<'_> {
             self.tell_charge(p, &ids);
         }
         if p.has_intent() && p.paid() > 0 {
-            let late = if matches!(p.fate, Fate::Captured(_)) { 3600 } else { 0 };
-            self.tell(p.at + late, "payment_intent.succeeded", self.intent(p, &ids));
+            let late = if matches!(p.fate, Fate::Captured(_)) {
+                3600
+            } else {
+                0
+            };
+            self.tell(
+                p.at + late,
+                "payment_intent.succeeded",
+                self.intent(p, &ids),
+            );
         }
         self.tell_discounts(p, &ids);
         if p.how == How::Subscription {
-            self.tell(p.at, "customer.subscription.created", self.subscription(p, &ids));
+            self.tell(
+                p.at,
+                "customer.subscription.created",
+                self.subscription(p, &ids),
+            );
         }
         if p.has_invoice() {
             self.tell(p.at, "invoice.paid", self.invoice(p, &ids));
@@ -178,7 +196,11 @@ impl Teller<'_> {
             }
         }
         if p.has_session() {
-            self.tell(p.at + 2, "checkout.session.completed", self.session(p, &ids));
+            self.tell(
+                p.at + 2,
+                "checkout.session.completed",
+                self.session(p, &ids),
+            );
         }
         self.tell_refunds(p, &ids);
         if let Some(dispute) = &p.dispute {
@@ -206,7 +228,11 @@ impl Teller<'_> {
         let person = &self.story.people[p.who];
         // An email on a customer's charge is no email of the customer; on a guest's it is all.
         let billing = if person.guest { person.email } else { p.email };
-        let (billing, receipt) = if ids.index % 2 == 0 { (billing, None) } else { (None, billing) };
+        let (billing, receipt) = if ids.index % 2 == 0 {
+            (billing, None)
+        } else {
+            (None, billing)
+        };
         let captured = status == "succeeded" && p.paid() > 0;
         let mut charge = json!({
             "id": ids.charge, "object": "charge", "amount": p.amount, "amount_refunded": refunded,
@@ -235,9 +261,17 @@ impl Teller<'_> {
                 authorised["captured"] = json!(false);
                 authorised["amount_captured"] = json!(0);
                 self.tell(p.at, "charge.succeeded", authorised);
-                self.tell(p.at + 3600, "charge.captured", self.charge(p, ids, "succeeded", 0));
+                self.tell(
+                    p.at + 3600,
+                    "charge.captured",
+                    self.charge(p, ids, "succeeded", 0),
+                );
             }
-            _ => self.tell(p.at, "charge.succeeded", self.charge(p, ids, "succeeded", 0)),
+            _ => self.tell(
+                p.at,
+                "charge.succeeded",
+                self.charge(p, ids, "succeeded", 0),
+            ),
         }
     }
 
@@ -266,18 +300,32 @@ impl Teller<'_> {
             "metadata": {}, "livemode": true,
         });
         let on = |place: &Place| {
-            matches!(place, Place::Subscription | Place::Session | Place::PromotionCode)
+            matches!(
+                place,
+                Place::Subscription | Place::Session | Place::PromotionCode
+            )
         };
-        let here: Vec<_> = p.coupons.iter().enumerate().filter(|(_, (_, pl))| on(pl)).collect();
+        let here: Vec<_> = p
+            .coupons
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, pl))| on(pl))
+            .collect();
         if self.era == Era::Old {
             if let Some((n, (coupon, place))) = here.first() {
                 let promo = *place == Place::PromotionCode;
                 subscription["discount"] = self.discount(
-                    &format!("di_{}_{n}", ids.index), coupon, &format!("cus_{}", p.who), promo,
+                    &format!("di_{}_{n}", ids.index),
+                    coupon,
+                    &format!("cus_{}", p.who),
+                    promo,
                 );
             }
         } else {
-            let all: Vec<_> = here.iter().map(|(n, _)| format!("di_{}_{n}", ids.index)).collect();
+            let all: Vec<_> = here
+                .iter()
+                .map(|(n, _)| format!("di_{}_{n}", ids.index))
+                .collect();
             subscription["discounts"] = json!(all);
         }
         subscription
@@ -305,7 +353,11 @@ impl Teller<'_> {
         let person = &self.story.people[p.who];
         let outside = p.fate == Fate::OutOfBand;
         let total = if p.fate == Fate::Zero { 0 } else { p.amount };
-        let net = if p.fate == Fate::Zero { 0 } else { p.amount - p.tax };
+        let net = if p.fate == Fate::Zero {
+            0
+        } else {
+            p.amount - p.tax
+        };
         let mut invoice = json!({
             "id": ids.invoice, "object": "invoice", "customer": self.customer(p),
             "customer_email": p.email.or(person.email), "currency": p.currency,
@@ -354,7 +406,11 @@ impl Teller<'_> {
         let mut lines = Vec::new();
         for (n, product) in p.products.iter().enumerate() {
             let last = n + 1 == p.products.len();
-            let amount = if last { net - net / count * (count - 1) } else { net / count };
+            let amount = if last {
+                net - net / count * (count - 1)
+            } else {
+                net / count
+            };
             let price = product.replace("prod_", "price_");
             let mut line = json!({
                 "id": format!("il_{}_{n}", ids.index), "object": "line_item", "amount": amount,
@@ -368,13 +424,21 @@ impl Teller<'_> {
             }
             lines.push(line);
         }
-        let on_line = p.coupons.iter().enumerate().filter(|(_, (_, pl))| *pl == Place::Line);
+        let on_line = p
+            .coupons
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, pl))| *pl == Place::Line);
         for (n, (coupon, _)) in on_line {
             if let Some(line) = lines.first_mut() {
                 let id = format!("di_{}_{n}", ids.index);
                 let customer = format!("cus_{}", p.who);
                 let whole = self.discount(&id, coupon, &customer, false);
-                let shown = if self.era == Era::Old { whole } else { json!(id) };
+                let shown = if self.era == Era::Old {
+                    whole
+                } else {
+                    json!(id)
+                };
                 line["discounts"].as_array_mut().unwrap().push(shown);
             }
         }
@@ -434,11 +498,15 @@ impl Teller<'_> {
         }
         if self.era.is_new() {
             let on = |place: Place| matches!(place, Place::Session | Place::PromotionCode);
-            let shown = p.coupons.iter().filter(|(_, place)| on(*place)).map(|(c, place)| {
-                let promo = *place == Place::PromotionCode;
-                json!({"coupon": reference(!promo, c),
+            let shown = p
+                .coupons
+                .iter()
+                .filter(|(_, place)| on(*place))
+                .map(|(c, place)| {
+                    let promo = *place == Place::PromotionCode;
+                    json!({"coupon": reference(!promo, c),
                     "promotion_code": reference(promo, &format!("promo_{c}"))})
-            });
+                });
             session["discounts"] = json!(shown.collect::<Vec<_>>());
         }
         session
@@ -457,7 +525,11 @@ impl Teller<'_> {
                     "payment_intent": reference(p.has_intent(), &ids.intent),
                 })
             };
-            let first = if refund.end == RefundEnd::Succeeded { "succeeded" } else { "pending" };
+            let first = if refund.end == RefundEnd::Succeeded {
+                "succeeded"
+            } else {
+                "pending"
+            };
             let last = match refund.end {
                 RefundEnd::Succeeded => "succeeded",
                 RefundEnd::Pending => "pending",
@@ -503,10 +575,18 @@ impl Teller<'_> {
             })
         };
         let inquiry = matches!(dispute.end, Inquiry | InquiryClosed);
-        let opened = if inquiry { "warning_needs_response" } else { "needs_response" };
+        let opened = if inquiry {
+            "warning_needs_response"
+        } else {
+            "needs_response"
+        };
         self.tell(at, "charge.dispute.created", object(opened));
         if matches!(dispute.end, Withdrawn | Lost | Reinstated) {
-            self.tell(at, "charge.dispute.funds_withdrawn", object("needs_response"));
+            self.tell(
+                at,
+                "charge.dispute.funds_withdrawn",
+                object("needs_response"),
+            );
         }
         let closed = match dispute.end {
             Open | Withdrawn | Inquiry => return,
@@ -514,7 +594,11 @@ impl Teller<'_> {
             Won | Reinstated => "won",
             InquiryClosed => "warning_closed",
         };
-        let review = if inquiry { "warning_under_review" } else { "under_review" };
+        let review = if inquiry {
+            "warning_under_review"
+        } else {
+            "under_review"
+        };
         self.tell(at + 3600, "charge.dispute.updated", object(review));
         self.tell(at + 7200, "charge.dispute.closed", object(closed));
         if dispute.end == Reinstated {

@@ -35,16 +35,20 @@ fn matching() -> impl Strategy<Value = String> {
         1 => subsequence(vec!["stripe_id", "metadata", "email"], 1..=3),
     ];
     let duplicates = select(vec!["hold", "combine", "oldest", "newest", "highest_spend"]);
-    (keys, duplicates, prop::bool::weighted(0.2), prop::bool::weighted(0.05)).prop_map(
-        |(keys, duplicates, new, other_key)| {
+    (
+        keys,
+        duplicates,
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.05),
+    )
+        .prop_map(|(keys, duplicates, new, other_key)| {
             let customers = if new { "new" } else { "any" };
             let metadata = if other_key { "user" } else { "fp_uid" };
             format!(
                 "[match]\nkeys = {keys:?}\nduplicates = {duplicates:?}\n\
                  customers = {customers:?}\nmetadata = [{metadata:?}]\n"
             )
-        },
-    )
+        })
 }
 
 /// Thresholds of currencies, in their order, with the currencies that they name.
@@ -59,7 +63,9 @@ fn spend() -> impl Strategy<Value = (String, Vec<&'static str>)> {
         let mut currencies = Vec::new();
         for (currency, threshold) in all {
             if let Some((bound, amount)) = threshold {
-                entries.push(format!("{{ {bound} = {amount:?}, currency = {currency:?} }}"));
+                entries.push(format!(
+                    "{{ {bound} = {amount:?}, currency = {currency:?} }}"
+                ));
                 currencies.push(currency);
             }
         }
@@ -96,7 +102,11 @@ fn conditions() -> impl Strategy<Value = String> {
         "[qualify.products]\nexclude = [\"price_Setup\"]\n",
         "[qualify.products]\ninclude = [\"price_Pro\", \"prod_Team\"]\nexclude = [\"price_Team\"]\n",
     ]);
-    let rest = (prop::bool::weighted(0.2), prop::bool::weighted(0.3), 0..=14_u32);
+    let rest = (
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.3),
+        0..=14_u32,
+    );
     (window, select(vec![1, 1, 1, 2, 3]), each, products, rest).prop_map(
         |(window, payments, each, products, (before_tax, out_of_band, hold))| {
             let mut text = String::new();
@@ -133,9 +143,9 @@ fn reward(to: &'static str, currencies: &[&'static str]) -> String {
     let amount = if cap == "jpy" { "300" } else { "3.00" };
     match to {
         "fixed" => "fixed = { amount = \"20.00\", currency = \"usd\" }\n".into(),
-        "capped" => format!(
-            "percent = \"12.5\"\ncap = {{ amount = {amount:?}, currency = {cap:?} }}\n"
-        ),
+        "capped" => {
+            format!("percent = \"12.5\"\ncap = {{ amount = {amount:?}, currency = {cap:?} }}\n")
+        }
         _ => "percent = \"7.77\"\n".into(),
     }
 }
@@ -144,15 +154,30 @@ fn reward(to: &'static str, currencies: &[&'static str]) -> String {
 pub fn campaigns() -> impl Strategy<Value = String> {
     let kinds = || select(vec!["fixed", "percent", "capped"]);
     let rewards = (kinds(), weighted(0.3, kinds()));
-    (header(), matching(), spend(), conditions(), attribution(), rewards).prop_map(
-        |(header, matching, (spend, currencies), conditions, attribution, (promoter, invited))| {
-            let mut text =
-                format!("{header}{matching}[qualify]\n{spend}{conditions}{attribution}");
-            text += &format!("[reward.promoter]\n{}", reward(promoter, &currencies));
-            if let Some(kind) = invited {
-                text += &format!("[reward.invited]\n{}", reward(kind, &currencies));
-            }
-            text
-        },
+    (
+        header(),
+        matching(),
+        spend(),
+        conditions(),
+        attribution(),
+        rewards,
     )
+        .prop_map(
+            |(
+                header,
+                matching,
+                (spend, currencies),
+                conditions,
+                attribution,
+                (promoter, invited),
+            )| {
+                let mut text =
+                    format!("{header}{matching}[qualify]\n{spend}{conditions}{attribution}");
+                text += &format!("[reward.promoter]\n{}", reward(promoter, &currencies));
+                if let Some(kind) = invited {
+                    text += &format!("[reward.invited]\n{}", reward(kind, &currencies));
+                }
+                text
+            },
+        )
 }

@@ -314,7 +314,10 @@ impl Story {
             }
             let edge = |r: &Referral| (p.at - r.at).rem_euclid(DAY) <= 1;
             note("near an edge".into(), self.referrals.iter().any(edge));
-            note("before a referral".into(), self.referrals.iter().any(|r| p.at < r.at));
+            note(
+                "before a referral".into(),
+                self.referrals.iter().any(|r| p.at < r.at),
+            );
         }
         has.retain(|_, yes| *yes);
         has

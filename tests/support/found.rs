@@ -1,0 +1,86 @@
+//! Stories on which the oracle and the engine once disagreed, shrunk, each with the answer that
+//! the rules give. They run in every era that can tell them.
+
+use qualify::domain::reason::ReasonCode;
+use qualify::domain::verdict::VerdictState::{self, Pending, Qualified, Rejected, Review};
+
+use super::story::{
+    DAY, Dispute, DisputeEnd, How, Payment, Person, Place, Promoter, Referral, Refund, RefundEnd,
+    Story,
+};
+
+/// A story, the campaign's rules, and what follows for one referral.
+pub struct Found {
+    pub name: &'static str,
+    /// What follows the campaign's header.
+    pub rules: &'static str,
+    pub story: Story,
+    pub referral: &'static str,
+    pub verdict: (VerdictState, ReasonCode),
+}
+
+/// One promoter with `COUP0`, one referral of ana at the start, ana as `cus_0`.
+fn ana(payments: Vec<Payment>) -> Story {
+    let promoter = |coupon| Promoter {
+        coupons: vec![coupon],
+        ..Promoter::default()
+    };
+    Story {
+        promoters: vec![promoter("COUP0"), promoter("COUP1")],
+        referrals: vec![Referral {
+            email: Some("ana@example.com"),
+            ..Referral::default()
+        }],
+        people: vec![person("ana@example.com")],
+        payments,
+        wait: 60 * DAY,
+    }
+}
+
+fn person(email: &'static str) -> Person {
+    Person {
+        email: Some(email),
+        ..Person::default()
+    }
+}
+
+fn paid(who: usize, day: i64, amount: i64) -> Payment {
+    let at = day * DAY;
+    Payment {
+        who,
+        at,
+        amount,
+        currency: "usd",
+        how: How::Intent,
+        ..Payment::default()
+    }
+}
+
+fn with_coupon(mut payment: Payment, coupon: &'static str) -> Payment {
+    payment.how = How::Invoice;
+    payment.products = vec!["prod_Pro"];
+    payment.coupons = vec![(coupon, Place::Invoice)];
+    payment
+}
+
+/// All that were found.
+pub fn all() -> Vec<Found> {
+    vec![coupon_on_a_customer_set_aside()]
+}
+
+fn coupon_on_a_customer_set_aside() -> Found {
+    let mut story = ana(vec![
+        paid(0, 1, 6000),
+        with_coupon(paid(1, 2, 100), "COUP1"),
+    ]);
+    story.people.push(person("ana@example.com"));
+    story.referrals[0].customer = Some(0);
+    Found {
+        name: "a coupon on a customer that a stronger key set aside opens no case",
+        rules: "[qualify]\nspend = [{ at_least = \"50.00\", currency = \"usd\" }]\n\
+                [attribution]\nprefer = \"hold\"\n",
+        story,
+        referral: "ref_0",
+        verdict: (Qualified, ReasonCode::ThresholdMet),
+    }
+}
