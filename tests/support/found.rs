@@ -65,7 +65,10 @@ fn with_coupon(mut payment: Payment, coupon: &'static str) -> Payment {
 
 /// All that were found.
 pub fn all() -> Vec<Found> {
-    vec![coupon_on_a_customer_set_aside()]
+    vec![
+        coupon_on_a_customer_set_aside(),
+        coupon_after_the_campaign(),
+    ]
 }
 
 fn coupon_on_a_customer_set_aside() -> Found {
@@ -80,6 +83,19 @@ fn coupon_on_a_customer_set_aside() -> Found {
         rules: "[qualify]\nspend = [{ at_least = \"50.00\", currency = \"usd\" }]\n\
                 [attribution]\nprefer = \"hold\"\n",
         story,
+        referral: "ref_0",
+        verdict: (Qualified, ReasonCode::ThresholdMet),
+    }
+}
+
+fn coupon_after_the_campaign() -> Found {
+    Found {
+        name: "a coupon outside the campaign's time takes nobody from a referral inside it",
+        rules: "ends = 2026-03-10T00:00:00Z\n[attribution]\nprefer = \"coupon\"\n",
+        story: ana(vec![
+            paid(0, 1, 6000),
+            with_coupon(paid(0, 12, 100), "COUP1"),
+        ]),
         referral: "ref_0",
         verdict: (Qualified, ReasonCode::ThresholdMet),
     }
