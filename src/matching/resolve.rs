@@ -208,7 +208,8 @@ fn choose<'a>(
 }
 
 /// The customer with the highest counted spend; nobody while the candidates spent in
-/// different currencies, because there is no conversion and nothing is guessed.
+/// different currencies, because there is no conversion and nothing is guessed. What counted
+/// when it was made counts here: a refund must not pick another customer, who then qualifies.
 fn highest_spend<'a>(
     campaign: &Campaign,
     referral: &Referral,
@@ -223,13 +224,13 @@ fn highest_spend<'a>(
         for payment in &customer.payments {
             let out = counting::left_out(rules, payment).is_some()
                 || counting::outside(&window, payment.occurred_at).is_some();
-            let counted = if out {
+            let made = if out {
                 0
             } else {
-                counting::portion(rules, payment).map_or(0, |p| p.counted)
+                counting::portion(rules, payment).map_or(0, |p| p.made)
             };
-            if counted > 0 {
-                sum = sum.saturating_add(counted);
+            if made > 0 {
+                sum = sum.saturating_add(made);
                 currencies.push(payment.currency);
             }
         }

@@ -68,6 +68,7 @@ pub fn all() -> Vec<Found> {
     vec![
         coupon_on_a_customer_set_aside(),
         coupon_after_the_campaign(),
+        refund_that_picks_another_customer(),
     ]
 }
 
@@ -98,5 +99,24 @@ fn coupon_after_the_campaign() -> Found {
         ]),
         referral: "ref_0",
         verdict: (Qualified, ReasonCode::ThresholdMet),
+    }
+}
+
+fn refund_that_picks_another_customer() -> Found {
+    let mut refunded = paid(0, 1, 6000);
+    refunded.refunds = vec![Refund {
+        amount: 6000,
+        end: RefundEnd::Succeeded,
+        after: 60,
+    }];
+    let mut story = ana(vec![refunded, paid(1, 2, 5500)]);
+    story.people.push(person("ana@example.com"));
+    Found {
+        name: "a refund of one customer does not make another the one with the highest spend",
+        rules: "[match]\nduplicates = \"highest_spend\"\n\
+                [qualify]\nspend = [{ at_least = \"50.00\", currency = \"usd\" }]\n",
+        story,
+        referral: "ref_0",
+        verdict: (Pending, ReasonCode::RefundedBelowThreshold),
     }
 }
