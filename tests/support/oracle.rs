@@ -656,19 +656,21 @@ impl Oracle<'_> {
             story: self.story,
             rules: &rules,
         };
+        let back = [Loss::RefundPending, Loss::DisputeOpen];
         let bare = |p: &&Payment| {
             !p.has_invoice()
                 && lenient.counts(p)
+                && lenient.left(p, &back) > 0
                 && p.at >= opens
                 && closes.is_none_or(|end| p.at < end)
         };
         let payments = claim.people.iter().flat_map(|who| self.payments(*who));
         let bare: Vec<&Payment> = payments.filter(bare).collect();
-        let mut spend = self.spend(claim, &[]);
+        let mut spend = self.spend(claim, &back);
         for p in &bare {
-            *spend.entry(p.currency).or_insert(0) += lenient.left(p, &[]);
+            *spend.entry(p.currency).or_insert(0) += lenient.left(p, &back);
         }
-        let payments = self.counted(claim, &[]).len() + bare.len();
+        let payments = self.counted(claim, &back).len() + bare.len();
         !bare.is_empty() && payments >= self.rules.qualify.payments as usize && self.spent(&spend)
     }
 
