@@ -184,6 +184,8 @@ impl Oracle<'_> {
     fn gross(&self, p: &Payment) -> i64 {
         match p.fate {
             Fate::OutOfBand if self.rules.qualify.out_of_band => p.amount,
+            // Stripe tells the rest of a partial capture as a refund of the whole amount.
+            Fate::Captured(_) => p.amount,
             _ => p.paid(),
         }
     }
@@ -257,6 +259,11 @@ impl Oracle<'_> {
     /// What is left of a payment: `back` tells which losses to leave out of the sum.
     fn left(&self, p: &Payment, back: &[Loss]) -> i64 {
         let mut left = self.gross(p);
+        if let Fate::Captured(part) = p.fate
+            && !back.contains(&Loss::Refunded)
+        {
+            left -= p.amount - part;
+        }
         for refund in &p.refunds {
             let loss = match refund.end {
                 RefundEnd::Succeeded => Loss::Refunded,
@@ -584,11 +591,11 @@ impl Oracle<'_> {
                 .iter()
                 .any(|p| p.dispute.as_ref().is_some_and(|d| ends.contains(&d.end)))
         };
-        let refunded = |end| {
-            inside
-                .iter()
-                .any(|p| p.refunds.iter().any(|refund| refund.end == end))
-        };
+        let released = |p: &&Payment| matches!(p.fate, Fate::Captured(part) if part < p.amount);
+        let refunded = inside.iter().any(|p| {
+            let gone = |end| matches!(end, RefundEnd::Succeeded | RefundEnd::Pending);
+            released(p) || p.refunds.iter().any(|refund| gone(refund.end))
+        });
         if with(&[Loss::DisputeOpen, Loss::RefundPending]) {
             // Silent in the rules: where both are in play, the dispute is named first.
             let open = ended(&[DisputeEnd::Open]);
@@ -609,8 +616,7 @@ impl Oracle<'_> {
         let state = if closed { Rejected } else { Pending };
         if with(&Loss::ALL) {
             // Silent in the rules: where both took something, the refund is named first.
-            let any = refunded(RefundEnd::Succeeded) || refunded(RefundEnd::Pending);
-            let code = if any {
+            let code = if refunded {
                 ReasonCode::RefundedBelowThreshold
             } else {
                 ReasonCode::DisputeLost

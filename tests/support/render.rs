@@ -233,9 +233,14 @@ impl Teller<'_> {
         } else {
             (None, billing)
         };
+        // The rest of a partial capture is told as refunded.
+        let rest = match p.fate {
+            Fate::Captured(part) if status == "succeeded" => p.amount - part,
+            _ => 0,
+        };
         let captured = status == "succeeded" && p.paid() > 0;
         let mut charge = json!({
-            "id": ids.charge, "object": "charge", "amount": p.amount, "amount_refunded": refunded,
+            "id": ids.charge, "object": "charge", "amount": p.amount, "amount_refunded": refunded + rest,
             "amount_captured": if captured { p.paid() } else { 0 },
             "captured": captured, "paid": status == "succeeded", "status": status,
             "created": BASE + p.at, "currency": p.currency, "customer": self.customer(p),
@@ -243,8 +248,8 @@ impl Teller<'_> {
             "payment_intent": reference(p.has_intent(), &ids.intent), "livemode": true,
             "refunded": captured && refunded == p.paid(), "disputed": false, "metadata": {},
         });
-        if self.era == Era::Old && !matches!(p.fate, Fate::Captured(_)) {
-            // Added in 2020; before it, a part that was not captured shows as refunded.
+        if self.era == Era::Old {
+            // Added in 2020.
             charge.as_object_mut().unwrap().remove("amount_captured");
         }
         if !self.era.is_new() {
@@ -259,7 +264,10 @@ impl Teller<'_> {
             Fate::Captured(_) => {
                 let mut authorised = self.charge(p, ids, "succeeded", 0);
                 authorised["captured"] = json!(false);
-                authorised["amount_captured"] = json!(0);
+                if self.era != Era::Old {
+                    authorised["amount_captured"] = json!(0);
+                }
+                authorised["amount_refunded"] = json!(0);
                 self.tell(p.at, "charge.succeeded", authorised);
                 self.tell(
                     p.at + 3600,
@@ -516,7 +524,8 @@ impl Teller<'_> {
         let mut standing = 0;
         let mut listed: Vec<Value> = Vec::new();
         for (n, refund) in p.refunds.iter().enumerate() {
-            let at = p.at + refund.after + i64::try_from(n).unwrap();
+            // One after the other: Stripe refuses what is more than is left.
+            let at = p.at + refund.after + 7200 * i64::try_from(n).unwrap();
             let object = |status: &str| {
                 json!({
                     "id": format!("re_{}_{n}", ids.index), "object": "refund",

@@ -226,7 +226,7 @@ impl Story {
     /// The last moment of the story.
     pub fn last_offset(&self) -> i64 {
         let payments = self.payments.iter().map(|p| {
-            let refunds = p.refunds.iter().map(|r| p.at + r.after + 7200);
+            let refunds = p.refunds.iter().map(|r| p.at + r.after + 28_800);
             let dispute = p.dispute.iter().map(|d| p.at + d.after + 10_800);
             refunds.chain(dispute).max().unwrap_or(p.at + 3600)
         });
