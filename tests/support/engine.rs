@@ -1,11 +1,12 @@
 //! The product's pure core as one function: events in, verdicts out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qualify::domain::campaign::Campaign;
 use qualify::domain::decision::Decisions;
 use qualify::domain::fact::FactBook;
 use qualify::domain::payment::Customer;
+use qualify::domain::people::Referral;
 use qualify::domain::verdict::Verdict;
 use qualify::evaluate::backtest::{Trial, backtest};
 use qualify::matching::Promoters;
@@ -39,17 +40,42 @@ impl Told {
 
     /// Judges a story's referrals on these facts.
     pub fn verdicts(&self, story: &Story, campaign: &Campaign) -> Vec<Verdict> {
-        let promoters: Promoters = story.promoters().into_iter().collect();
-        let trial = Trial {
-            customers: &self.customers,
-            other_mode: &[],
-            referrals: &story.referrals(),
-            promoters: &promoters,
-            decisions: &Decisions::default(),
-            as_of: story.as_of(),
-        };
-        backtest(campaign, &trial)
+        judge(story, campaign, &self.customers, &story.referrals())
     }
+
+    /// Judges some referrals on some people, by their positions in the story.
+    pub fn part(
+        &self,
+        story: &Story,
+        campaign: &Campaign,
+        referrals: &BTreeSet<usize>,
+        people: &BTreeSet<usize>,
+    ) -> Vec<Verdict> {
+        let all = story.referrals();
+        let referrals: Vec<Referral> = referrals.iter().map(|r| all[*r].clone()).collect();
+        let ids: BTreeSet<_> = people.iter().map(|who| story.customer_id(*who)).collect();
+        let customers = self.customers.iter().filter(|c| ids.contains(&c.id));
+        let customers: Vec<Customer> = customers.cloned().collect();
+        judge(story, campaign, &customers, &referrals)
+    }
+}
+
+fn judge(
+    story: &Story,
+    campaign: &Campaign,
+    customers: &[Customer],
+    referrals: &[Referral],
+) -> Vec<Verdict> {
+    let promoters: Promoters = story.promoters().into_iter().collect();
+    let trial = Trial {
+        customers,
+        other_mode: &[],
+        referrals,
+        promoters: &promoters,
+        decisions: &Decisions::default(),
+        as_of: story.as_of(),
+    };
+    backtest(campaign, &trial)
 }
 
 /// A verdict as far as the oracle speaks of it.

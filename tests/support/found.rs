@@ -2,7 +2,7 @@
 //! the rules give. They run in every era that can tell them.
 
 use qualify::domain::reason::ReasonCode;
-use qualify::domain::verdict::VerdictState::{self, Pending, Qualified, Rejected, Review};
+use qualify::domain::verdict::VerdictState::{self, Pending, Qualified, Rejected};
 
 use super::story::{
     DAY, Dispute, DisputeEnd, How, Payment, Person, Place, Promoter, Referral, Refund, RefundEnd,
@@ -69,6 +69,9 @@ pub fn all() -> Vec<Found> {
         coupon_on_a_customer_set_aside(),
         coupon_after_the_campaign(),
         refund_that_picks_another_customer(),
+        refund_on_its_way_after_a_lost_dispute(),
+        refund_on_its_way_before_the_invoice(),
+        refunded_before_the_invoice(),
     ]
 }
 
@@ -118,5 +121,51 @@ fn refund_that_picks_another_customer() -> Found {
         story,
         referral: "ref_0",
         verdict: (Pending, ReasonCode::RefundedBelowThreshold),
+    }
+}
+
+fn refunded(mut payment: Payment, end: RefundEnd) -> Payment {
+    payment.refunds = vec![Refund {
+        amount: payment.amount,
+        end,
+        after: 60,
+    }];
+    payment
+}
+
+fn refund_on_its_way_after_a_lost_dispute() -> Found {
+    let mut payment = refunded(paid(0, 1, 6000), RefundEnd::Pending);
+    payment.dispute = Some(Dispute {
+        end: DisputeEnd::Lost,
+        after: 120,
+    });
+    Found {
+        name: "a refund that may fail does not return what a lost dispute took",
+        rules: "[qualify]\nspend = [{ at_least = \"50.00\", currency = \"usd\" }]\n\
+                within_days = 30\n",
+        story: ana(vec![payment]),
+        referral: "ref_0",
+        verdict: (Rejected, ReasonCode::RefundedBelowThreshold),
+    }
+}
+
+fn refund_on_its_way_before_the_invoice() -> Found {
+    Found {
+        name: "a payment waits for its invoice although a refund of it may still fail",
+        rules: "[qualify]\nspend = [{ at_least = \"50.00\", currency = \"usd\" }]\n\
+                within_days = 30\namount = \"before_tax\"\n",
+        story: ana(vec![refunded(paid(0, 1, 6000), RefundEnd::Pending)]),
+        referral: "ref_0",
+        verdict: (Pending, ReasonCode::AwaitingInvoice),
+    }
+}
+
+fn refunded_before_the_invoice() -> Found {
+    Found {
+        name: "nothing of a wholly refunded payment waits for an invoice",
+        rules: "[qualify]\nwithin_days = 30\namount = \"before_tax\"\n",
+        story: ana(vec![refunded(paid(0, 1, 6000), RefundEnd::Succeeded)]),
+        referral: "ref_0",
+        verdict: (Rejected, ReasonCode::WindowClosed),
     }
 }

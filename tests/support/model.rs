@@ -16,6 +16,8 @@ const EMAILS: &[&str] = &[
     "ana@example.com",
     "ana@example.com",
     "ana@example.com",
+    "ana@example.com",
+    "ana@example.com",
     "Ana@Example.com",
     "bo@example.com",
     "ana+x@example.com",

@@ -117,6 +117,11 @@ impl Oracle<'_> {
         })
     }
 
+    /// Whether a referral's keys match a person at all.
+    pub fn matches(&self, r: usize, who: usize) -> bool {
+        self.strength(r, who).is_some()
+    }
+
     fn in_campaign(&self, at: i64) -> Result<(), ReasonCode> {
         let at = instant(at);
         if self.rules.starts.is_some_and(|starts| at < starts) {

@@ -78,9 +78,9 @@ fn spend() -> impl Strategy<Value = (String, Vec<&'static str>)> {
 
 fn conditions() -> impl Strategy<Value = String> {
     let window = weighted(
-        0.75,
+        0.65,
         (
-            select(vec![1, 7, 14, 30]),
+            select(vec![1, 7, 14, 30, 30, 45]),
             select(vec!["referral", "first_payment", "customer_created"]),
         ),
     );

@@ -1,7 +1,7 @@
 //! A story: what really happened between a few people, their money and some promoters.
 //! It is the truth that events report and that the oracle judges; it knows no Stripe shapes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use qualify::domain::email::CanonicalEmail;
 use qualify::domain::ids::{CustomerId, PromoterId, ReferralId};
@@ -272,9 +272,9 @@ impl Story {
     }
 
     /// Which features this story has, for the coverage test.
-    pub fn features(&self) -> BTreeMap<String, bool> {
-        let mut has = BTreeMap::new();
-        let mut note = |name: String, yes: bool| *has.entry(name).or_insert(false) |= yes;
+    pub fn features(&self) -> BTreeSet<String> {
+        let mut has = BTreeSet::new();
+        let mut note = |name: String, yes: bool| has.extend(yes.then_some(name));
         let two_people_one_email = (0..self.people.len()).any(|a| {
             (0..a).any(|b| {
                 let (a, b) = (self.emails_of(a), self.emails_of(b));
@@ -319,7 +319,6 @@ impl Story {
                 self.referrals.iter().any(|r| p.at < r.at),
             );
         }
-        has.retain(|_, yes| *yes);
         has
     }
 }
