@@ -243,7 +243,10 @@ proptest! {
         let payment = &mut less.payments[index];
         let gone: i64 = payment.refunds.iter().map(|refund| refund.amount).sum();
         let amount = amount.min(payment.paid() - gone);
-        prop_assume!(amount > 0);
+        // Not `prop_assume`: thousands of cases would run into the limit of rejected ones.
+        if amount <= 0 {
+            return Ok(());
+        }
         payment.refunds.push(Refund { amount, end: RefundEnd::Succeeded, after: 30 * DAY });
         let after = Told::of(&events(&less, Era::New)).verdicts(&less, &rules);
         let before = qualified(&before);
