@@ -15,7 +15,8 @@ pub struct Portion {
     pub counted: i64,
     /// Counted when it was made, before anything was taken back.
     pub made: i64,
-    /// Comes back if every open dispute is won and every refund on its way fails.
+    /// Comes back if every open dispute is won and every refund on its way fails; what a lost
+    /// dispute or a finished refund took of the same money does not.
     pub undecided: i64,
 }
 
@@ -49,22 +50,32 @@ pub fn portion(rules: &QualifyRules, payment: &Payment) -> Result<Portion, LeftO
     let gross = gross(rules, payment);
     let taken = payment.refunded.saturating_add(payment.dispute_lost);
     let gone = taken.saturating_add(payment.dispute_held);
-    let undecided = payment.refund_pending.saturating_add(payment.dispute_held);
+    let counted = (gross - gone).max(0);
+    let at_best = at_best(rules, payment);
     let whole = Portion {
-        counted: (gross - gone).max(0),
+        counted,
         made: gross,
-        undecided,
+        undecided: at_best - counted,
     };
     if rules.amount == AmountBasis::Paid && rules.products.is_none() {
         return Ok(whole);
     }
     let invoice = payment.invoice.as_deref().ok_or(LeftOut::AwaitingInvoice)?;
     let share = Share::of(rules, invoice)?;
+    let counted = share.take(counted);
     Ok(Portion {
-        counted: share.take(whole.counted),
-        made: share.take(whole.made),
-        undecided: share.take(whole.undecided),
+        counted,
+        made: share.take(gross),
+        undecided: share.take(at_best) - counted,
     })
+}
+
+/// What a payment can still come to, whatever is undecided: only what finished refunds and
+/// lost disputes took is gone for good.
+pub fn at_best(rules: &QualifyRules, payment: &Payment) -> i64 {
+    let finished = payment.refunded.saturating_sub(payment.refund_pending);
+    let gone = finished.saturating_add(payment.dispute_lost);
+    gross(rules, payment).saturating_sub(gone).max(0)
 }
 
 /// Whether a payment counted when it was made. Refunds and disputes do not change this, so
@@ -185,4 +196,74 @@ fn includes(products: &Products, line: &super::fact::InvoiceLine) -> bool {
         is(&line.product) || is(&line.price)
     };
     (products.include.is_empty() || named(&products.include)) && !named(&products.exclude)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::campaign::{Anchor, Bound, EachPayment};
+    use crate::domain::currency::Currency;
+    use crate::domain::ids::PaymentId;
+    use crate::domain::payment::Level;
+
+    fn rules() -> QualifyRules {
+        QualifyRules {
+            spend: Vec::new(),
+            within_days: None,
+            from: Anchor::Referral,
+            payments: 1,
+            each_payment: EachPayment {
+                bound: Bound::MoreThan,
+                major: "0.50".to_owned(),
+                least_minor: [1, 6, 51, 501],
+            },
+            amount: AmountBasis::Paid,
+            out_of_band: false,
+            hold_days: 0,
+            products: None,
+        }
+    }
+
+    fn paid(amount: i64) -> Payment {
+        Payment {
+            id: PaymentId::from("ch_1"),
+            occurred_at: Timestamp::default(),
+            currency: Currency::USD,
+            outcome: Outcome::Paid,
+            level: Level::Charge,
+            amount,
+            out_of_band: 0,
+            refunded: 0,
+            refund_pending: 0,
+            dispute_held: 0,
+            dispute_lost: 0,
+            presumed_link: false,
+            invoice: None,
+            coupons: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_undecided_comes_back_once_and_never_from_a_lost_dispute() {
+        let of = |refunded, refund_pending, dispute_held, dispute_lost| {
+            let payment = Payment {
+                refunded,
+                refund_pending,
+                dispute_held,
+                dispute_lost,
+                ..paid(100)
+            };
+            let portion = portion(&rules(), &payment).unwrap();
+            (portion.counted, portion.undecided)
+        };
+        assert_eq!(of(0, 0, 0, 0), (100, 0));
+        assert_eq!(of(30, 20, 0, 0), (70, 20), "only the part on its way");
+        assert_eq!(of(0, 0, 100, 0), (0, 100));
+        assert_eq!(of(100, 100, 100, 0), (0, 100), "the same money, not twice");
+        assert_eq!(
+            of(100, 100, 0, 100),
+            (0, 0),
+            "the refund's failing returns what the bank took"
+        );
+    }
 }

@@ -82,13 +82,6 @@ pub struct Payment {
     pub coupons: Vec<CouponId>,
 }
 
-impl Payment {
-    /// What stays after refunds and lost disputes, of what came through Stripe.
-    pub fn kept(&self) -> i64 {
-        (self.amount - self.refunded - self.dispute_lost).max(0)
-    }
-}
-
 /// A customer with everything that is counted for or against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {

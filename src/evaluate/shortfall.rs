@@ -95,8 +95,9 @@ fn hangs_on_others<E: Evidence>(
         }
         return tallies.seen.dispute_held || tallies.seen.refund_pending;
     }
-    let payments = tallies.payments.saturating_add(tallies.payments_awaiting);
-    let with_awaiting = |t: &Tally| t.counted.saturating_add(t.awaiting);
+    let possible = tallies.payments_possible;
+    let payments = possible.saturating_add(tallies.payments_awaiting);
+    let with_awaiting = |t: &Tally| with_undecided(t).saturating_add(t.awaiting);
     if tallies.payments_awaiting > 0 && tallies.reaches(rules, payments, with_awaiting) {
         told.tell(ReasonCode::AwaitingInvoice, || words::awaiting(tallies));
         return true;

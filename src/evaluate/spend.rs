@@ -99,9 +99,10 @@ impl Tallies {
         let why = why.or_else(|| match counting::portion(rules, payment) {
             Ok(portion) => self.add(rules, payment, portion),
             Err(why) => {
-                if why == LeftOut::AwaitingInvoice {
+                let at_best = counting::at_best(rules, payment);
+                if why == LeftOut::AwaitingInvoice && at_best > 0 {
                     let awaiting = &mut self.of(payment.currency).awaiting;
-                    *awaiting = awaiting.saturating_add(payment.kept());
+                    *awaiting = awaiting.saturating_add(at_best);
                     self.payments_awaiting += 1;
                 }
                 Some(why)

@@ -9,7 +9,7 @@ use crate::domain::campaign::{Campaign, Duplicates};
 use crate::domain::counting;
 use crate::domain::currency::Currency;
 use crate::domain::decision::{CaseKind, Choice};
-use crate::domain::ids::{PromoterId, ReferralId};
+use crate::domain::ids::{CustomerId, PromoterId, ReferralId};
 use crate::domain::payment::Customer;
 use crate::domain::people::Referral;
 use crate::domain::verdict::MatchedBy;
@@ -35,7 +35,8 @@ pub fn resolve<'a>(campaign: &'a Campaign, world: &World<'a>) -> Vec<Claim<'a>> 
             } => {
                 if let Some(mine) = owned.get_mut(referral) {
                     mine.customers.push((customer, matched_by));
-                    mine.against_coupon = mine.against_coupon.take().or(against_coupon);
+                    let against = against_coupon.map(|coupon| (&customer.id, coupon));
+                    mine.against_coupons.extend(against);
                 }
                 losers
             }
@@ -56,7 +57,19 @@ pub fn resolve<'a>(campaign: &'a Campaign, world: &World<'a>) -> Vec<Claim<'a>> 
 struct Owned<'a> {
     customers: Vec<(&'a Customer, MatchedBy)>,
     lost_any: bool,
-    against_coupon: Option<CouponClaim>,
+    against_coupons: Vec<(&'a CustomerId, CouponClaim)>,
+}
+
+impl Owned<'_> {
+    /// The first coupon against the link, on a customer that the referral came to stand on: one
+    /// that a stronger key or the policy on duplicates set aside has no say.
+    fn contradiction(&self, chosen: &[(&Customer, MatchedBy)]) -> Option<&CouponClaim> {
+        let stands = |id: &CustomerId| chosen.iter().any(|(customer, _)| customer.id == *id);
+        let against = self.against_coupons.iter().filter(|(id, _)| stands(id));
+        against
+            .min_by_key(|(id, coupon)| (coupon.at, *id))
+            .map(|(_, coupon)| coupon)
+    }
 }
 
 fn by_referral<'a>(
@@ -74,7 +87,8 @@ fn by_referral<'a>(
         .promoter
         .as_ref()
         .and_then(|id| world.promoters.get(id));
-    let (customers, doubt) = choose(campaign, world, referral, owned.customers);
+    let candidates = std::mem::take(&mut owned.customers);
+    let (customers, doubt) = choose(campaign, world, referral, candidates);
     let mut claim = Claim {
         referral: Cow::Borrowed(referral),
         promoter,
@@ -93,7 +107,7 @@ fn by_referral<'a>(
         review
     } else if let Some(review) = doubt {
         review
-    } else if let Some(coupon) = owned.against_coupon {
+    } else if let Some(coupon) = owned.contradiction(&claim.customers) {
         let kind = CaseKind::LinkAgainstCoupon;
         let others: Vec<&str> = coupon.promoters.iter().map(PromoterId::as_str).collect();
         let detail = format!(
@@ -194,7 +208,8 @@ fn choose<'a>(
 }
 
 /// The customer with the highest counted spend; nobody while the candidates spent in
-/// different currencies, because there is no conversion and nothing is guessed.
+/// different currencies, because there is no conversion and nothing is guessed. What counted
+/// when it was made counts here: a refund must not pick another customer, who then qualifies.
 fn highest_spend<'a>(
     campaign: &Campaign,
     referral: &Referral,
@@ -209,13 +224,13 @@ fn highest_spend<'a>(
         for payment in &customer.payments {
             let out = counting::left_out(rules, payment).is_some()
                 || counting::outside(&window, payment.occurred_at).is_some();
-            let counted = if out {
+            let made = if out {
                 0
             } else {
-                counting::portion(rules, payment).map_or(0, |p| p.counted)
+                counting::portion(rules, payment).map_or(0, |p| p.made)
             };
-            if counted > 0 {
-                sum = sum.saturating_add(counted);
+            if made > 0 {
+                sum = sum.saturating_add(made);
                 currencies.push(payment.currency);
             }
         }

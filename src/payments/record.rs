@@ -169,7 +169,10 @@ impl Members<'_> {
     fn payment(&self) -> Option<Payment> {
         let money = self.taken().or_else(|| self.tried())?;
         let refunds = self.refunds_of(money.amount);
-        let (dispute_lost, dispute_held) = self.disputed(money.amount - refunds.all);
+        // A dispute is over the money that finished refunds have left. It may be over money that
+        // a refund on its way would give back as well: that refund's failing does not return it.
+        let finished = refunds.all - refunds.pending;
+        let (dispute_lost, dispute_held) = self.disputed(money.amount - finished);
         Some(Payment {
             id: PaymentId::from(money.id),
             occurred_at: money.at,
