@@ -76,7 +76,7 @@ fn rooms() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let mut rooms: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
     for file in files {
         let inside = file.strip_prefix(&root).unwrap();
-        let room = inside
+        let of = inside
             .iter()
             .next()
             .unwrap()
@@ -88,7 +88,7 @@ fn rooms() -> BTreeMap<String, Vec<(PathBuf, String)>> {
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
         let code = code.collect::<Vec<_>>().join("\n");
-        rooms.entry(room.to_owned()).or_default().push((file, code));
+        rooms.entry(of.to_owned()).or_default().push((file, code));
     }
     rooms
 }

@@ -3,6 +3,15 @@
 //!
 //! `PROPTEST_CASES=5000 cargo test --test properties` is the full run.
 
+#![allow(
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a story that cannot go on has failed"
+)]
+
 #[path = "support/engine.rs"]
 mod engine;
 #[path = "support/found.rs"]

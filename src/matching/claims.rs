@@ -127,9 +127,6 @@ impl<'a> Claims<'a> {
             .collect();
         let mine = self.referrals.get(referral);
         let against = self.coupon_claim(customer, mine.and_then(|r| r.promoter.as_ref()));
-        // A coupon's referral outside the campaign's time is none of the campaign's: it cannot
-        // take a customer from a referral that is.
-        let against = against.filter(|coupon| belongs(self.campaign, coupon.at));
         let (Some(against), Some(mine)) = (against, mine) else {
             return Owner::Referral {
                 referral,

@@ -2,7 +2,10 @@
 //! told as Stripe's events. Nothing here is a test.
 #![allow(
     clippy::expect_used,
-    reason = "a test without its database cannot go on"
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test without its database or story cannot go on"
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 

@@ -617,8 +617,8 @@ impl Oracle<'_> {
             return (Pending, ReasonCode::AwaitingInvoice);
         }
         let as_of = self.story.as_of().unix() - BASE;
-        let closed = closes.is_some_and(|end| as_of >= end);
-        let state = if closed { Rejected } else { Pending };
+        let is_over = closes.is_some_and(|end| as_of >= end);
+        let state = if is_over { Rejected } else { Pending };
         if with(&Loss::ALL) {
             // Silent in the rules: where both took something, the refund is named first.
             let code = if refunded {
@@ -628,7 +628,7 @@ impl Oracle<'_> {
             };
             return (state, code);
         }
-        if closed {
+        if is_over {
             return (Rejected, ReasonCode::WindowClosed);
         }
         if claim.people.is_empty() {

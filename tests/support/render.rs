@@ -228,7 +228,7 @@ impl Teller<'_> {
         let person = &self.story.people[p.who];
         // An email on a customer's charge is no email of the customer; on a guest's it is all.
         let billing = if person.guest { person.email } else { p.email };
-        let (billing, receipt) = if ids.index % 2 == 0 {
+        let (billing, receipt) = if ids.index.is_multiple_of(2) {
             (billing, None)
         } else {
             (None, billing)
