@@ -219,7 +219,7 @@ async fn check(row: &Row) {
         }
     }
 
-    let stored = bench.stored().await;
+    let stored = bench.read().await;
     assert_eq!(
         stored.len(),
         usize::from(expect.stored.is_some()),

@@ -101,6 +101,23 @@ impl Bench {
     pub async fn stored(&self) -> Vec<EventSummary> {
         rows(&self.server.app.db, &self.server.app.connection).await
     }
+
+    /// What is stored once every event has been read by the stage behind intake.
+    pub async fn read(&self) -> Vec<EventSummary> {
+        let patience = std::time::Duration::from_secs(20);
+        let all_read = async {
+            loop {
+                let rows = self.stored().await;
+                if rows.iter().all(|row| row.state != "received") {
+                    return rows;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(patience, all_read)
+            .await
+            .expect("every event is read in time")
+    }
 }
 
 pub fn database_url(folder: &Path) -> String {
