@@ -1,11 +1,11 @@
 //! Facts merged into what is stored: new object states, regrouped payments, the keys by which
 //! customers are found, and who has to be judged again. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::email::CanonicalEmail;
-use crate::domain::fact::{Fact, ObjectKey, ObjectKind, ObjectState};
-use crate::domain::ids::CustomerId;
+use crate::domain::fact::{CustomerState, Fact, ObjectKey, ObjectKind, ObjectState};
+use crate::domain::ids::{CouponId, CustomerId};
 use crate::payments::group::Joined;
 use crate::payments::{GroupId, PaymentRecord, read_group};
 use crate::store::customer_keys::{CustomerKeys, KeyKind};
@@ -107,7 +107,6 @@ impl Batch {
 
     /// Joins what the links join, and reads each group that changed as a payment.
     fn regroup(&self, changes: &mut Changes) {
-        let mut moved = HashSet::new();
         for members in self.groups() {
             let Some(group) = GroupId::of(members.iter().copied()) else {
                 continue;
@@ -133,7 +132,6 @@ impl Batch {
                     .get(key)
                     .and_then(|object| object.group.as_deref());
                 if there != Some(group.as_str()) || self.changed.contains(key) {
-                    moved.insert(key.clone());
                     changes
                         .objects
                         .push(self.row(key, Some(group.as_str().to_owned())));
@@ -192,66 +190,29 @@ impl Batch {
 
     /// Who is touched, and by which values they can be found from now on.
     fn people(&self, changes: &mut Changes) {
-        for (group, record) in &changes.payments {
-            let _ = group;
-            let Some(owner) = record.owner() else {
-                continue;
-            };
-            let keys = changes.keys.entry(owner.clone()).or_default();
-            keys.extend(
-                record
-                    .coupons
-                    .iter()
-                    .map(|c| (KeyKind::Coupon, c.as_str().to_owned())),
-            );
-            let codes = record.promotion_codes.iter();
-            keys.extend(codes.map(|code| (KeyKind::PromotionCode, code.clone())));
-            let discounts = record.discounts.iter();
-            keys.extend(discounts.map(|id| (KeyKind::Discount, id.clone())));
-            for email in &record.guest_emails {
-                keys.insert((KeyKind::Email, email.as_str().to_owned()));
-                keys.insert((KeyKind::FoldedEmail, email.folded()));
+        let records: Vec<PaymentRecord> = changes.payments.values().cloned().collect();
+        for record in &records {
+            if let Some(owner) = record.owner() {
+                changes.touch(owner, keys_of_record(record));
             }
-            changes.customers.insert(owner);
         }
         for key in &self.changed {
             match self.states.get(key) {
                 Some(ObjectState::Customer(state)) => {
-                    let id = CustomerId::from(key.id.as_str());
-                    let keys = changes.keys.entry(id.clone()).or_default();
-                    for email in state.emails().filter_map(CanonicalEmail::parse) {
-                        keys.insert((KeyKind::Email, email.as_str().to_owned()));
-                        keys.insert((KeyKind::FoldedEmail, email.folded()));
-                    }
-                    for (name, seen) in &state.metadata {
-                        let values = seen.values().map(str::to_owned);
-                        keys.extend(values.map(|v| (KeyKind::Metadata(name.clone()), v)));
-                    }
-                    let references = state.client_references.iter().cloned();
-                    keys.extend(references.map(|value| (KeyKind::Reference, value)));
-                    changes.customers.insert(id);
+                    changes.touch(CustomerId::from(key.id.as_str()), keys_of_customer(state));
                 }
                 Some(ObjectState::Subscription(state)) => {
                     if let Some(owner) = &state.customer {
-                        let keys = changes.keys.entry(owner.clone()).or_default();
-                        let coupons = state.coupons.iter().map(|c| c.as_str().to_owned());
-                        keys.extend(coupons.map(|c| (KeyKind::Coupon, c)));
-                        let codes = state.promotion_codes.iter().cloned();
-                        keys.extend(codes.map(|code| (KeyKind::PromotionCode, code)));
-                        let discounts = state.discounts.iter().cloned();
-                        keys.extend(discounts.map(|id| (KeyKind::Discount, id)));
-                        changes.customers.insert(owner.clone());
+                        let used =
+                            coupon_keys(&state.coupons, &state.promotion_codes, &state.discounts);
+                        changes.touch(owner.clone(), used);
                     }
                 }
                 Some(ObjectState::Discount(state)) => {
                     if let Some(owner) = &state.customer {
-                        let keys = changes.keys.entry(owner.clone()).or_default();
-                        keys.insert((KeyKind::Discount, key.id.clone()));
-                        let coupons = state.coupon.iter().map(|c| c.as_str().to_owned());
-                        keys.extend(coupons.map(|c| (KeyKind::Coupon, c)));
-                        let codes = state.promotion_code.iter().cloned();
-                        keys.extend(codes.map(|code| (KeyKind::PromotionCode, code)));
-                        changes.customers.insert(owner.clone());
+                        let id = [key.id.clone()];
+                        let used = coupon_keys(&state.coupon, &state.promotion_code, &id);
+                        changes.touch(owner.clone(), used);
                     }
                     changes.coupon_sources.insert(key.clone());
                 }
@@ -261,11 +222,63 @@ impl Batch {
                 _ => {}
             }
         }
-        for keys in changes.keys.values_mut() {
-            keys.retain(|(_, value)| !value.is_empty() && value.len() <= KEY_BYTES_MAX);
-        }
         changes.keys.retain(|_, keys| !keys.is_empty());
     }
+}
+
+impl Changes {
+    /// Has a customer judged again, who can be found by these keys from now on.
+    fn touch(&mut self, customer: CustomerId, keys: Vec<(KeyKind, String)>) {
+        let usable = |value: &str| !value.is_empty() && value.len() <= KEY_BYTES_MAX;
+        let usable = keys.into_iter().filter(|(_, value)| usable(value));
+        self.keys
+            .entry(customer.clone())
+            .or_default()
+            .extend(usable);
+        self.customers.insert(customer);
+    }
+}
+
+fn keys_of_record(record: &PaymentRecord) -> Vec<(KeyKind, String)> {
+    let mut keys = coupon_keys(&record.coupons, &record.promotion_codes, &record.discounts);
+    keys.extend(record.guest_emails.iter().flat_map(email_keys));
+    keys
+}
+
+fn keys_of_customer(state: &CustomerState) -> Vec<(KeyKind, String)> {
+    let emails = state.emails().filter_map(CanonicalEmail::parse);
+    let mut keys: Vec<_> = emails.flat_map(|email| email_keys(&email)).collect();
+    for (name, seen) in &state.metadata {
+        let values = seen.values().map(str::to_owned);
+        keys.extend(values.map(|value| (KeyKind::Metadata(name.clone()), value)));
+    }
+    let references = state.client_references.iter().cloned();
+    keys.extend(references.map(|value| (KeyKind::Reference, value)));
+    keys
+}
+
+fn email_keys(email: &CanonicalEmail) -> [(KeyKind, String); 2] {
+    [
+        (KeyKind::Email, email.as_str().to_owned()),
+        (KeyKind::FoldedEmail, email.folded()),
+    ]
+}
+
+fn coupon_keys<'a>(
+    coupons: impl IntoIterator<Item = &'a CouponId>,
+    codes: impl IntoIterator<Item = &'a String>,
+    discounts: impl IntoIterator<Item = &'a String>,
+) -> Vec<(KeyKind, String)> {
+    let coupons = coupons
+        .into_iter()
+        .map(|id| (KeyKind::Coupon, id.as_str().to_owned()));
+    let codes = codes
+        .into_iter()
+        .map(|code| (KeyKind::PromotionCode, code.clone()));
+    let discounts = discounts
+        .into_iter()
+        .map(|id| (KeyKind::Discount, id.clone()));
+    coupons.chain(codes).chain(discounts).collect()
 }
 
 /// The key under which the customers of a discount or promotion code are found.

@@ -1,1 +1,0 @@
-//! Batches: a slot of time, a plan with nothing left to decide, and its execution.
