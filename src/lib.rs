@@ -27,6 +27,7 @@
 //! | [`settle`] | limits, plan, execution, reversals, schedule |
 //! | [`ledger`] | accounts, entries, and what can be checked of them |
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
+//! | [`offline`] | the evaluator on files: events and CSV in, verdicts out |
 //! | [`http`] | the server loop, problems, health |
 //! | [`cli`] | one file per subcommand |
 //! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
@@ -47,6 +48,7 @@ pub mod ingest;
 pub mod intake;
 pub mod ledger;
 pub mod matching;
+pub mod offline;
 pub mod payments;
 pub mod queue;
 pub mod registry;

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and which file answers it. Data goes to stdout, logs
 //! to stderr; the exit code says how it ended.
 
+mod backtest;
 pub mod check;
 mod completions;
 mod config;
@@ -60,6 +61,8 @@ enum Command {
     Serve(serve::Args),
     /// Check campaign files; prints every problem with its place
     Check(CheckArgs),
+    /// Try campaign files on past events, without a server or a database
+    Backtest(Box<backtest::Args>),
     /// Look at the settings
     Config(config::Args),
     /// Write completions for a shell to stdout
@@ -70,7 +73,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct CheckArgs {
-    /// Files and folders [default: what `RULES_DIR` says]
+    /// Files and folders [default: the folder of `RULES_DIR`]
     paths: Vec<PathBuf>,
     /// One JSON array
     #[arg(long)]
@@ -110,6 +113,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
             check::run(&[rules_dir], args.json, out)
         }
         Command::Check(args) => check::run(&args.paths, args.json, out),
+        Command::Backtest(args) => backtest::run(args, &cli.settings, out),
         Command::Config(args) => config::run(args, &cli.settings, out),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), out),
         Command::Man(args) => completions::man(args, Cli::command(), out),

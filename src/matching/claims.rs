@@ -224,6 +224,7 @@ impl<'a> Claims<'a> {
 
     /// The first payment with a promoter's coupon; with `except`, the first with a coupon of
     /// anybody else. A payment that the coupon made free says who brought the person, too.
+    /// Outside the campaign's time it makes no referral, and so contests none.
     fn coupon_claim(
         &self,
         customer: &Customer,
@@ -236,7 +237,7 @@ impl<'a> Claims<'a> {
             .payments
             .iter()
             .filter(|p| p.outcome == Outcome::Paid);
-        paid.filter(|p| !p.coupons.is_empty()).find_map(|payment| {
+        let first = paid.filter(|p| !p.coupons.is_empty()).find_map(|payment| {
             let owners = payment
                 .coupons
                 .iter()
@@ -247,7 +248,8 @@ impl<'a> Claims<'a> {
                 promoters,
                 at: payment.occurred_at,
             })
-        })
+        });
+        first.filter(|claim| belongs(self.campaign, claim.at))
     }
 }
 

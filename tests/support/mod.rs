@@ -1,4 +1,5 @@
-//! What integration tests share: databases of both engines, fresh for each test.
+//! What integration tests share: databases of both engines, fresh for each test; stories
+//! and the events they are made of.
 //! No test's own stories live here.
 #![allow(
     clippy::expect_used,
@@ -7,6 +8,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
 pub mod postgres;
+pub mod scenario;
+pub mod stripe_events;
+pub mod trial;
 
 use qualify::store::{ConnectOptions, Db};
 
