@@ -28,6 +28,7 @@
 //! | [`settle`] | limits, plan, execution, reversals, schedule |
 //! | [`ledger`] | accounts, entries, and what can be checked of them |
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
+//! | [`verify`] | everything that can be recomputed, recomputed and compared |
 //! | [`problem`] | what an HTTP caller is told when something is refused (RFC 9457) |
 //! | [`http`] | the server loop and health |
 //! | [`cli`] | one file per subcommand |
@@ -59,4 +60,5 @@ pub mod settle;
 pub mod store;
 pub mod stripe;
 pub mod telemetry;
+pub mod verify;
 pub mod workers;
