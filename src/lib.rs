@@ -28,14 +28,16 @@
 //! | [`ledger`] | accounts, entries, and what can be checked of them |
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
 //! | [`http`] | the server loop, problems, health |
+//! | [`api`] | JSON under `/api/v1`, one file per resource |
 //! | [`cli`] | one file per subcommand |
 //! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
 //!
 //! [`clock`] is the only place that reads time; [`config`] the only one that reads settings;
-//! [`telemetry`] names what is logged and measured.
+//! [`random`] the only one that draws chance; [`telemetry`] names what is logged and measured.
 //! Imports run one way, from the values at the top to the composition root at the bottom; a
 //! test reads the `use crate::…` lines and checks it.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -49,6 +51,7 @@ pub mod ledger;
 pub mod matching;
 pub mod payments;
 pub mod queue;
+pub mod random;
 pub mod registry;
 pub mod rules;
 pub mod settle;

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::SharedClock;
+use crate::clock::{Clock, SharedClock};
 use crate::config::Config;
 use crate::domain::ids::ConnectionId;
 use crate::http::health::{self, Health};
@@ -23,7 +23,7 @@ use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, Writer
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::telemetry;
 use crate::workers::Workers;
-use crate::{registry, rules};
+use crate::{api, registry, rules};
 
 pub use connection::ConnectionError;
 
@@ -180,6 +180,18 @@ impl App {
     }
 }
 
+/// Opens the database of these settings, migrated, for a command that works beside the server;
+/// with the connection that comes from settings.
+pub async fn open_database(
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<(Db, ConnectionId), StartError> {
+    let db = Db::connect(config.database_url.expose(), &ConnectOptions::default()).await?;
+    db.migrate().await?;
+    let connection = connection::ensure(&db, &config.stripe, clock.now()).await?;
+    Ok((db, connection.id))
+}
+
 /// The connection that comes from settings, as far as its webhooks go.
 async fn endpoint(
     config: &Config,
@@ -243,7 +255,9 @@ fn server_routes(
         writer: writer.clone(),
         clock: Arc::clone(&app.clock),
     });
-    let routes = intake::routes(intake).merge(health::routes(health));
+    let routes = intake::routes(intake)
+        .merge(health::routes(health))
+        .merge(api::routes(app, bounds.http.body_read));
     crate::http::dress(routes, bounds.http.request)
 }
 

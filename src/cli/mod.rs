@@ -4,6 +4,7 @@
 pub mod check;
 mod completions;
 mod config;
+mod key;
 mod serve;
 mod settings;
 
@@ -62,6 +63,8 @@ enum Command {
     Check(CheckArgs),
     /// Look at the settings
     Config(config::Args),
+    /// Make, list and revoke API keys
+    Key(key::Args),
     /// Write completions for a shell to stdout
     Completions(completions::CompletionsArgs),
     /// Write the manual page to stdout, or all pages into a folder
@@ -111,6 +114,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
         }
         Command::Check(args) => check::run(&args.paths, args.json, out),
         Command::Config(args) => config::run(args, &cli.settings, out),
+        Command::Key(args) => key::run(args, &cli.settings, out),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), out),
         Command::Man(args) => completions::man(args, Cli::command(), out),
     }

@@ -1,7 +1,7 @@
 //! Problem answers as RFC 9457 writes them, with a stable `code`. They say what was wrong and
 //! what to do; they never repeat the body, a secret, SQL or a path of the file system.
 
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -26,6 +26,10 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// The methods that are allowed (405).
     pub allow: Option<&'static str>,
+    /// How to sign in (401), RFC 9110's `WWW-Authenticate`.
+    pub challenge: Option<&'static str>,
+    /// Extension members of RFC 9457, such as every problem of a campaign's rules.
+    pub members: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -37,6 +41,8 @@ struct Body<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<&'a str>,
+    #[serde(flatten)]
+    members: &'a serde_json::Map<String, serde_json::Value>,
 }
 
 impl Problem {
@@ -55,6 +61,8 @@ impl Problem {
             pointer: None,
             retry_after: None,
             allow: None,
+            challenge: None,
+            members: serde_json::Map::new(),
         }
     }
 
@@ -62,6 +70,13 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Adds an extension member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
         self
     }
 
@@ -112,6 +127,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             code: self.code,
             pointer: self.pointer.as_deref(),
+            members: &self.members,
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.status, text).into_response();
@@ -123,6 +139,9 @@ impl IntoResponse for Problem {
         }
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
