@@ -86,15 +86,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn unauthenticated() -> Problem {
     let detail = "Send a key that is in force as `Authorization: Bearer qk_…`; \
                   `qualify key create` makes one.";
-    Problem {
-        challenge: Some("Bearer realm=\"qualify\""),
-        ..Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthenticated",
-            "Not signed in",
-            detail,
-        )
-    }
+    let title = "Not signed in";
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", title, detail)
 }
 
 fn note_use(api: &Arc<Api>, key: &ApiKey) {

@@ -84,7 +84,8 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
 struct Detail {
     #[serde(flatten)]
     case: Shown,
-    detail: String,
+    #[serde(rename = "detail")]
+    words: String,
     candidates: Vec<Candidate>,
     choices: Vec<Choice>,
     decision: Option<Decision>,
@@ -114,7 +115,7 @@ fn detail(view: CaseView) -> Detail {
     Detail {
         candidates: candidates.collect(),
         case: shown(view.case),
-        detail: view.detail,
+        words: view.detail,
         choices: view.choices,
         decision: view.decision,
     }

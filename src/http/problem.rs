@@ -26,11 +26,15 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// The methods that are allowed (405).
     pub allow: Option<&'static str>,
-    /// How to sign in (401), RFC 9110's `WWW-Authenticate`.
-    pub challenge: Option<&'static str>,
     /// Extension members of RFC 9457, such as every problem of a campaign's rules.
-    pub members: serde_json::Map<String, serde_json::Value>,
+    pub members: Option<Box<Members>>,
 }
+
+/// Extension members of a problem.
+pub type Members = serde_json::Map<String, serde_json::Value>;
+
+/// How to sign in: RFC 9110 §11.6.1 has every 401 say it.
+const CHALLENGE: &str = "Bearer realm=\"qualify\"";
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -42,7 +46,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<&'a str>,
     #[serde(flatten)]
-    members: &'a serde_json::Map<String, serde_json::Value>,
+    members: Option<&'a Members>,
 }
 
 impl Problem {
@@ -61,8 +65,7 @@ impl Problem {
             pointer: None,
             retry_after: None,
             allow: None,
-            challenge: None,
-            members: serde_json::Map::new(),
+            members: None,
         }
     }
 
@@ -76,7 +79,8 @@ impl Problem {
     /// Adds an extension member.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
+        let members = self.members.get_or_insert_default();
+        members.insert(name.to_owned(), value.into());
         self
     }
 
@@ -127,7 +131,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             code: self.code,
             pointer: self.pointer.as_deref(),
-            members: &self.members,
+            members: self.members.as_deref(),
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.status, text).into_response();
@@ -140,8 +144,8 @@ impl IntoResponse for Problem {
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
-        if let Some(challenge) = self.challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         response
     }
