@@ -29,16 +29,17 @@
 //! | [`ledger`] | accounts, entries, and what can be checked of them |
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
 //! | [`verify`] | everything that can be recomputed, recomputed and compared |
-//! | [`problem`] | what an HTTP caller is told when something is refused (RFC 9457) |
-//! | [`http`] | the server loop and health |
+//! | [`http`] | the server loop, problems, bodies |
+//! | [`api`] | JSON under `/api/v1`, one file per resource |
 //! | [`cli`] | one file per subcommand |
 //! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
 //!
 //! [`clock`] is the only place that reads time; [`config`] the only one that reads settings;
-//! [`telemetry`] names what is logged and measured.
+//! [`random`] the only one that draws chance; [`telemetry`] names what is logged and measured.
 //! Imports run one way, from the values at the top to the composition root at the bottom; a
 //! test reads the `use crate::…` lines and checks it.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -52,8 +53,8 @@ pub mod ledger;
 pub mod matching;
 pub mod offline;
 pub mod payments;
-pub mod problem;
 pub mod queue;
+pub mod random;
 pub mod registry;
 pub mod rules;
 pub mod settle;

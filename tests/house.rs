@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms from the values to the composition root. A room may import what stands before it.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "domain",
     "stripe",
     "rules",
@@ -20,12 +20,13 @@ const ORDER: [&str; 28] = [
     "matching",
     "evaluate",
     "clock",
+    "random",
     "config",
     "telemetry",
     "store",
     "offline",
     "workers",
-    "problem",
+    "http",
     "intake",
     "ingest",
     "queue",
@@ -36,8 +37,8 @@ const ORDER: [&str; 28] = [
     "doctor",
     "sync",
     "notify",
-    "http",
     "api",
+    "web",
     "app",
     "demo",
     "cli",

@@ -3,6 +3,7 @@
 
 mod connection;
 mod drain;
+pub mod health;
 mod open;
 mod stages;
 
@@ -16,16 +17,16 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::SharedClock;
+use crate::clock::{Clock, SharedClock};
 use crate::config::Config;
 use crate::domain::ids::ConnectionId;
-use crate::http::health::{self, Health};
 use crate::http::server::{self, Limits};
 use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, WriterLimits};
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::telemetry;
 use crate::workers::Workers;
-use crate::{registry, rules};
+use crate::{api, registry, rules};
+use health::Health;
 
 pub use connection::ConnectionError;
 pub use drain::{Drained, drain};
@@ -187,6 +188,18 @@ impl App {
     }
 }
 
+/// Opens the database of these settings, migrated, for a command that works beside the server;
+/// with the connection that comes from settings.
+pub async fn open_database(
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<(Db, ConnectionId), StartError> {
+    let db = Db::connect(config.database_url.expose(), &ConnectOptions::default()).await?;
+    db.migrate().await?;
+    let connection = connection::ensure(&db, &config.stripe, clock.now()).await?;
+    Ok((db, connection.id))
+}
+
 /// The connection that comes from settings, as far as its webhooks go.
 async fn endpoint(
     config: &Config,
@@ -247,7 +260,9 @@ fn server_routes(
         writer: writer.clone(),
         clock: Arc::clone(&app.clock),
     });
-    let routes = intake::routes(intake).merge(health::routes(health));
+    let routes = intake::routes(intake)
+        .merge(health::routes(health))
+        .merge(api::routes(app, bounds.http.body_read));
     crate::http::dress(routes, bounds.http.request)
 }
 

@@ -9,6 +9,7 @@ mod database;
 mod explain;
 mod export;
 mod import;
+mod key;
 mod migrate;
 mod replay;
 mod serve;
@@ -87,6 +88,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Look at the settings
     Config(config::Args),
+    /// Make, list and revoke API keys
+    Key(key::Args),
     /// Write completions for a shell to stdout
     Completions(completions::CompletionsArgs),
     /// Write the manual page to stdout, or all pages into a folder
@@ -144,6 +147,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
         Command::Import(args) => import::run(args, &cli.settings, out),
         Command::Migrate(args) => migrate::run(args, &cli.settings, out),
         Command::Config(args) => config::run(args, &cli.settings, out),
+        Command::Key(args) => key::run(args, &cli.settings, out),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), out),
         Command::Man(args) => completions::man(args, Cli::command(), out),
     }

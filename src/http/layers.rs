@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
-use crate::problem::Problem;
+use crate::http::Problem;
 use crate::telemetry::metric;
 
 /// The header that carries a request's id, in both directions.

@@ -1,10 +1,10 @@
-//! What every HTTP answer shares: the server loop, problems, health. Not the routes of the
+//! What every HTTP answer shares: the server loop, problems, bodies. Not the routes of the
 //! API, the pages or the webhooks; those live in their own rooms.
 
-pub mod health;
+pub mod body;
 mod layers;
-
+pub mod problem;
 pub mod server;
 
-pub use crate::problem::Problem;
 pub use layers::dress;
+pub use problem::Problem;

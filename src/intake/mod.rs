@@ -6,7 +6,6 @@
 //! [`EventSink`].
 
 mod admit;
-mod body;
 mod endpoint;
 mod endpoints;
 mod refusal;

@@ -4,9 +4,9 @@
 use axum::http::StatusCode;
 
 use super::BODY_BYTES_MAX;
-use super::body::BodyError;
 use super::writer::Refused;
-use crate::problem::Problem;
+use crate::http::Problem;
+use crate::http::body::BodyError;
 use crate::stripe::EnvelopeError;
 use crate::stripe::signature::SignatureError;
 

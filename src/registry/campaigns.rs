@@ -8,6 +8,7 @@ use crate::rules::{self, RuleSet};
 use crate::store::campaigns::{
     NewRevision, StoredRevision, current_campaign, put_revision, revision_by_hash,
 };
+use crate::store::connections::get_connection;
 use crate::store::dirty::mark_campaign;
 use crate::store::{Db, StoreError, Tx};
 
@@ -45,6 +46,7 @@ pub async fn save(
 ) -> Result<Saved, RegistryError> {
     let campaign = rules::parse("the campaign", source).map_err(RegistryError::Rules)?;
     let mut tx = db.begin().await?;
+    check_scope(&mut tx, connection, &campaign).await?;
     let current = current_campaign(&mut tx, connection, &campaign.id).await?;
     if current.as_ref().map(|revision| revision.number) != expected {
         return Err(RegistryError::Stale);
@@ -66,6 +68,36 @@ pub async fn save(
         number,
         changed: true,
     })
+}
+
+/// Refuses rules for another mode or account: test data and live data never meet.
+async fn check_scope(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    campaign: &Campaign,
+) -> Result<(), RegistryError> {
+    let Some(here) = get_connection(tx, connection).await? else {
+        return Ok(());
+    };
+    if campaign.mode != here.mode {
+        let message = format!(
+            "the rules say mode = \"{}\", and this connection is {}",
+            campaign.mode.name(),
+            here.mode.name()
+        );
+        return Err(RegistryError::invalid("mode_mismatch", "/source", message));
+    }
+    match (&campaign.account, &here.account) {
+        (Some(theirs), Some(ours)) if theirs != ours => {
+            let message = "the rules name another account than this connection's";
+            Err(RegistryError::invalid(
+                "account_mismatch",
+                "/source",
+                message,
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What loading files came to, by campaign id.

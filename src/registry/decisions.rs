@@ -254,7 +254,7 @@ fn id(subject: &Subject, clock: &dyn Clock) -> DecisionId {
     ))
 }
 
-async fn known(
+pub(super) async fn known(
     tx: &mut Tx,
     connection: &ConnectionId,
     case: &CaseId,
@@ -264,7 +264,7 @@ async fn known(
         .ok_or_else(|| RegistryError::NotFound(format!("the case {case}")))
 }
 
-fn seeds(case: &StoredCase) -> Seeds {
+pub(super) fn seeds(case: &StoredCase) -> Seeds {
     Seeds {
         referrals: BTreeSet::from([case.referral.clone()]),
         ..Seeds::default()

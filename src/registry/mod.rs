@@ -3,6 +3,7 @@
 //! transaction. The API, the command line and the pages call these and nothing below.
 
 pub mod campaigns;
+pub mod case_view;
 pub mod decisions;
 mod error;
 pub mod promoters;

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
+
 use crate::clock::Clock;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::fact::{ObjectKind, ObjectState};
@@ -10,7 +12,9 @@ use crate::domain::people::Promoter;
 use crate::rules::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_coupons};
 use crate::store::dirty::mark_promoters;
 use crate::store::objects::objects_of_kind;
-use crate::store::promoters::{load_promoters, owners_of_coupons, upsert_promoters};
+use crate::store::promoters::{
+    StoredPromoter, get_promoter, load_promoters, owners_of_coupons, upsert_promoters,
+};
 use crate::store::{Db, StoreError, Tx};
 
 use super::RegistryError;
@@ -44,7 +48,127 @@ pub async fn put(
     inputs: &[PromoterInput],
 ) -> Result<Vec<Promoter>, RegistryError> {
     let mut tx = db.begin().await?;
-    let known = known_coupons(&mut tx, connection).await?;
+    let promoters = put_in(&mut tx, connection, clock, inputs).await?;
+    tx.commit().await?;
+    Ok(promoters)
+}
+
+/// Registers one promoter that is not there yet. Without an id it is given one that follows
+/// from its name and email, so that the same promoter is not registered twice by mistake.
+pub async fn create(
+    db: &Db,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    mut input: PromoterInput,
+) -> Result<StoredPromoter, RegistryError> {
+    if input.id.is_empty() {
+        input.id = made_id(&input);
+    }
+    let id = PromoterId::from(input.id.trim());
+    let mut tx = db.begin().await?;
+    if get_promoter(&mut tx, connection, &id).await?.is_some() {
+        let message = format!("there is a promoter {id} already; change it, or give another id");
+        return Err(RegistryError::Conflict {
+            code: "id_taken",
+            message,
+        });
+    }
+    put_one(tx, connection, clock, &id, &input).await
+}
+
+/// What to change of a promoter; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PromoterChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its email, or none any more.
+    pub email: Option<Option<String>>,
+    /// The code in its link, or none any more.
+    pub code: Option<Option<String>>,
+    /// All of its coupon ids.
+    pub coupons: Option<Vec<String>>,
+    /// Its own Stripe customer id, or none any more.
+    pub stripe_customer_id: Option<Option<String>>,
+}
+
+/// Changes one promoter.
+pub async fn change(
+    db: &Db,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    id: &PromoterId,
+    change: PromoterChange,
+) -> Result<StoredPromoter, RegistryError> {
+    let mut tx = db.begin().await?;
+    let before = get_promoter(&mut tx, connection, id).await?;
+    let before = before
+        .ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))?
+        .promoter;
+    let email = before.email.map(|email| email.as_str().to_owned());
+    let coupons = before.coupons.iter();
+    let coupons = coupons.map(|coupon| coupon.as_str().to_owned());
+    let input = PromoterInput {
+        id: id.as_str().to_owned(),
+        name: change.name.unwrap_or(before.name),
+        email: change.email.unwrap_or(email),
+        code: change.code.unwrap_or(before.code),
+        coupons: change.coupons.unwrap_or_else(|| coupons.collect()),
+        stripe_customer_id: change
+            .stripe_customer_id
+            .unwrap_or(before.stripe_customer_id),
+    };
+    put_one(tx, connection, clock, id, &input).await
+}
+
+/// Writes one promoter and commits; the error's pointer is within the promoter: `/email`.
+async fn put_one(
+    mut tx: Tx,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    id: &PromoterId,
+    input: &PromoterInput,
+) -> Result<StoredPromoter, RegistryError> {
+    put_in(&mut tx, connection, clock, std::slice::from_ref(input))
+        .await
+        .map_err(|error| match error {
+            RegistryError::Invalid {
+                code,
+                pointer,
+                message,
+            } => {
+                let within = pointer.strip_prefix("/0").unwrap_or(&pointer).to_owned();
+                RegistryError::Invalid {
+                    code,
+                    pointer: within,
+                    message,
+                }
+            }
+            other => other,
+        })?;
+    let stored = get_promoter(&mut tx, connection, id).await?;
+    tx.commit().await?;
+    stored.ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))
+}
+
+fn made_id(input: &PromoterInput) -> String {
+    let mut hash = Sha256::new();
+    let email = input.email.as_deref().unwrap_or("");
+    let email = CanonicalEmail::parse(email).map_or_else(|| email.to_owned(), |e| e.to_string());
+    for part in [input.name.trim(), &email] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    let digest = hex::encode(hash.finalize());
+    format!("prom_{}", digest.get(..20).unwrap_or(&digest))
+}
+
+async fn put_in(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    inputs: &[PromoterInput],
+) -> Result<Vec<Promoter>, RegistryError> {
+    let known = known_coupons(tx, connection).await?;
     let mut promoters = Vec::with_capacity(inputs.len());
     let mut ids = BTreeSet::new();
     for (index, input) in inputs.iter().enumerate() {
@@ -59,9 +183,9 @@ pub async fn put(
         }
         promoters.push(promoter);
     }
-    check_owners(&mut tx, connection, &promoters).await?;
+    check_owners(tx, connection, &promoters).await?;
     let ids: Vec<PromoterId> = ids.into_iter().collect();
-    let before: BTreeMap<PromoterId, Promoter> = load_promoters(&mut tx, connection, &ids)
+    let before: BTreeMap<PromoterId, Promoter> = load_promoters(tx, connection, &ids)
         .await?
         .into_iter()
         .map(|stored| (stored.promoter.id.clone(), stored.promoter))
@@ -71,20 +195,13 @@ pub async fn put(
             .get(&promoter.id)
             .is_some_and(|before| before.suspended);
     }
-    let had = before
-        .values()
-        .flat_map(|promoter| promoter.coupons.iter().cloned());
-    let has = promoters
-        .iter()
-        .flat_map(|promoter| promoter.coupons.iter().cloned());
-    let coupons: Vec<CouponId> = had
-        .chain(has)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    upsert_promoters(&mut tx, connection, &promoters, clock.now()).await?;
-    mark_promoters(&mut tx, connection, &ids, &coupons, clock.now_us()).await?;
-    tx.commit().await?;
+    let mut coupons: BTreeSet<CouponId> = BTreeSet::new();
+    for promoter in before.values().chain(&promoters) {
+        coupons.extend(promoter.coupons.iter().cloned());
+    }
+    let coupons: Vec<CouponId> = coupons.into_iter().collect();
+    upsert_promoters(tx, connection, &promoters, clock.now()).await?;
+    mark_promoters(tx, connection, &ids, &coupons, clock.now_us()).await?;
     Ok(promoters)
 }
 
@@ -146,21 +263,22 @@ async fn check_owners(
     connection: &ConnectionId,
     promoters: &[Promoter],
 ) -> Result<(), RegistryError> {
-    let pairs = promoters
+    let pairs: Vec<(&PromoterId, &CouponId)> = promoters
         .iter()
-        .flat_map(|p| p.coupons.iter().map(move |c| (&p.id, c)));
+        .flat_map(|p| p.coupons.iter().map(move |c| (&p.id, c)))
+        .collect();
     let in_use = |problem: String| RegistryError::Conflict {
         code: "coupon_in_use",
         message: problem,
     };
-    if let Err(problems) = check_promoter_coupons(pairs.clone()) {
+    if let Err(problems) = check_promoter_coupons(pairs.iter().copied()) {
         let first = problems
             .first()
             .map(ToString::to_string)
             .unwrap_or_default();
         return Err(in_use(first));
     }
-    let coupons: Vec<CouponId> = pairs.map(|(_, coupon)| coupon.clone()).collect();
+    let coupons: Vec<CouponId> = pairs.iter().map(|(_, coupon)| (*coupon).clone()).collect();
     let ids: BTreeSet<&PromoterId> = promoters.iter().map(|p| &p.id).collect();
     let owners = owners_of_coupons(tx, connection, &coupons).await?;
     match owners.iter().find(|(_, owner)| !ids.contains(owner)) {

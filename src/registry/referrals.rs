@@ -10,7 +10,8 @@ use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{CampaignId, ConnectionId, ID_BYTES_MAX, PromoterId, ReferralId};
 use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
-use crate::queue::worker::campaigns;
+use crate::queue::neighbourhood::Seeds;
+use crate::queue::worker::{campaigns, rejudge};
 use crate::store::dirty::{DirtyKind, mark_dirty};
 use crate::store::promoters::get_promoter;
 use crate::store::referrals::{
@@ -58,7 +59,8 @@ impl Registered {
     }
 }
 
-/// Registers one referral.
+/// Registers one referral and judges it at once, so that whoever registers it can read what
+/// the payments known so far make of it.
 pub async fn register(
     db: &Db,
     connection: &ConnectionId,
@@ -68,6 +70,11 @@ pub async fn register(
     let mut tx = db.begin().await?;
     let campaigns = campaigns(&mut tx, connection).await?;
     let outcome = register_in(&mut tx, connection, clock, &campaigns, input).await?;
+    let seeds = Seeds {
+        referrals: BTreeSet::from([outcome.referral().id.clone()]),
+        ..Seeds::default()
+    };
+    rejudge(&mut tx, connection, seeds, clock.now()).await?;
     tx.commit().await?;
     Ok(outcome)
 }

@@ -91,3 +91,38 @@ pub async fn forget_before(
         .execute(tx)
         .await
 }
+
+/// Gives a key back whose request failed on our side, so that it can be tried again.
+pub async fn release_key(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    key_id: &str,
+    idempotency_key: &str,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "DELETE FROM idempotency_keys
+         WHERE connection_id = $1 AND key_id = $2 AND idempotency_key = $3 AND status IS NULL",
+    )
+    .bind(connection)
+    .bind(key_id)
+    .bind(idempotency_key)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Gives back keys whose requests began before an instant and never ended: their node died.
+pub async fn release_stuck(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    Statement::new(
+        "DELETE FROM idempotency_keys
+         WHERE connection_id = $1 AND created_at < $2 AND status IS NULL",
+    )
+    .bind(connection)
+    .bind(before)
+    .execute(tx)
+    .await
+}

@@ -93,3 +93,19 @@ pub async fn delete_near_misses(
         .execute(tx)
         .await
 }
+
+/// One near miss.
+pub async fn get_near_miss(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    id: &str,
+) -> Result<Option<NearMiss>, StoreError> {
+    Statement::new(
+        "SELECT near_miss_id, kind, campaign_id, referral_id, customer_id, detail, found_at
+         FROM near_misses WHERE connection_id = $1 AND near_miss_id = $2",
+    )
+    .bind(connection)
+    .bind(id)
+    .fetch_optional(tx)
+    .await
+}

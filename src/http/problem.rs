@@ -1,7 +1,7 @@
 //! Problem answers as RFC 9457 writes them, with a stable `code`. They say what was wrong and
 //! what to do; they never repeat the body, a secret, SQL or a path of the file system.
 
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -26,7 +26,15 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// The methods that are allowed (405).
     pub allow: Option<&'static str>,
+    /// Extension members of RFC 9457, such as every problem of a campaign's rules.
+    pub members: Option<Box<Members>>,
 }
+
+/// Extension members of a problem.
+pub type Members = serde_json::Map<String, serde_json::Value>;
+
+/// How to sign in: RFC 9110 §11.6.1 has every 401 say it.
+const CHALLENGE: &str = "Bearer realm=\"qualify\"";
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -37,6 +45,8 @@ struct Body<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pointer: Option<&'a str>,
+    #[serde(flatten)]
+    members: Option<&'a Members>,
 }
 
 impl Problem {
@@ -55,6 +65,7 @@ impl Problem {
             pointer: None,
             retry_after: None,
             allow: None,
+            members: None,
         }
     }
 
@@ -62,6 +73,14 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// Adds an extension member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        let members = self.members.get_or_insert_default();
+        members.insert(name.to_owned(), value.into());
         self
     }
 
@@ -112,6 +131,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             code: self.code,
             pointer: self.pointer.as_deref(),
+            members: self.members.as_deref(),
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.status, text).into_response();
@@ -123,6 +143,9 @@ impl IntoResponse for Problem {
         }
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         response
     }

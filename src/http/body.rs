@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 /// Why a body could not be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyError {
+pub enum BodyError {
     /// Longer than the cap; reading has stopped.
     TooLarge,
     /// It did not come within its time.
@@ -18,7 +18,7 @@ pub(super) enum BodyError {
 }
 
 /// The whole body. A length that is announced to be too long is refused unread.
-pub(super) async fn read(body: Body, cap: usize, time: Duration) -> Result<Bytes, BodyError> {
+pub async fn read(body: Body, cap: usize, time: Duration) -> Result<Bytes, BodyError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > cap {
         return Err(BodyError::TooLarge);

@@ -1,0 +1,242 @@
+//! `/batches`: what was settled when, what the next one would do, and running one now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::answer::{Answer, List, ok};
+use super::caller::Caller;
+use super::input::{Input, Nothing, instant};
+use super::params::{LIMIT_MAX, Params, bad_cursor};
+use super::refusal::not_found;
+use super::scope::Scope;
+use crate::domain::currency::Currency;
+use crate::domain::ids::{BatchId, QualificationId};
+use crate::domain::money::Money;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Reward;
+use crate::http::Problem;
+use crate::settle::{plan, schedule};
+use crate::store::batches::{
+    Batch, BatchItem, ItemAction, ItemState, batch_items, get_batch, list_batches,
+};
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/batches", get(list))
+        .route("/batches/next", get(next))
+        .route("/batches/preview", post(preview))
+        .route("/batches/run", post(run))
+        .route("/batches/{id}", get(one))
+        .route("/batches/{id}/items", get(items))
+}
+
+/// A batch as it is answered.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: BatchId,
+    kind: &'static str,
+    state: &'static str,
+    slot_at: Timestamp,
+    cut_off: Timestamp,
+    planned_at: Timestamp,
+    done_at: Option<Timestamp>,
+    items: i64,
+    settled: i64,
+    reversed: i64,
+    reinstated: i64,
+    skipped: i64,
+}
+
+fn shown(batch: Batch) -> Shown {
+    Shown {
+        id: batch.id,
+        kind: batch.kind.name(),
+        state: batch.state.name(),
+        slot_at: batch.slot_at,
+        cut_off: batch.cut_off,
+        planned_at: batch.planned_at,
+        done_at: batch.done_at,
+        items: batch.plan_items,
+        settled: batch.totals.settled,
+        reversed: batch.totals.reversed,
+        reinstated: batch.totals.reinstated,
+        skipped: batch.totals.skipped,
+    }
+}
+
+/// An item of a plan as it is answered.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownItem {
+    position: i64,
+    qualification: QualificationId,
+    action: &'static str,
+    amounts: Vec<Reward>,
+    reason: String,
+    state: &'static str,
+    outcome: Option<String>,
+}
+
+impl From<BatchItem> for ShownItem {
+    fn from(item: BatchItem) -> Self {
+        Self {
+            position: item.position,
+            qualification: item.qualification,
+            action: item.action.name(),
+            amounts: item.amounts,
+            reason: item.reason,
+            state: item.state.name(),
+            outcome: item.outcome,
+        }
+    }
+}
+
+async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    caller.may(Scope::BatchesRead)?;
+    let page = params.page(&[])?;
+    let mut tx = api.app.db.read().await?;
+    let connection = &caller.connection;
+    let after = match &page.after {
+        None => None,
+        Some(id) => {
+            let last = get_batch(&mut tx, connection, &BatchId::from(id.as_str())).await?;
+            Some(last.ok_or_else(bad_cursor)?)
+        }
+    };
+    let after = after.as_ref().map(|last| (last.planned_at, &last.id));
+    let rows = list_batches(&mut tx, connection, after, page.rows()).await?;
+    ok(&List::cut(rows, &page).map(shown))
+}
+
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may(Scope::BatchesRead)?;
+    ok(&find(&api, &caller, &BatchId::from(id)).await?)
+}
+
+async fn find(api: &Api, caller: &Caller, id: &BatchId) -> Result<Shown, Problem> {
+    let mut tx = api.app.db.read().await?;
+    let found = get_batch(&mut tx, &caller.connection, id).await?;
+    found.map(shown).ok_or_else(|| not_found("batch"))
+}
+
+async fn items(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    caller.may(Scope::BatchesRead)?;
+    let page = params.page(&["state"])?;
+    let states: Vec<&str> = ItemState::ALL.iter().map(|s| s.name()).collect();
+    let state = params.one_of("state", ItemState::parse, &states)?;
+    let after = page.after.as_deref().map(str::parse::<i64>);
+    let after = after.transpose().map_err(|_| bad_cursor())?;
+    let batch = find(&api, &caller, &BatchId::from(id)).await?.id;
+    let mut tx = api.app.db.read().await?;
+    let rows = batch_items(
+        &mut tx,
+        &caller.connection,
+        &batch,
+        state,
+        after,
+        page.rows(),
+    );
+    ok(&List::cut(rows.await?, &page).map(ShownItem::from))
+}
+
+/// When the next batch runs by itself.
+#[derive(Debug, Serialize)]
+struct Next {
+    next_at: Option<Timestamp>,
+    schedule: String,
+}
+
+async fn next(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
+    caller.may(Scope::BatchesRead)?;
+    let cron = &api.app.config.settle_cron;
+    ok(&Next {
+        next_at: schedule::next(&cron.schedule, api.app.clock.now()),
+        schedule: cron.text.clone(),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    cut_off: Option<String>,
+}
+
+/// What a batch would do.
+#[derive(Debug, Serialize)]
+struct Preview {
+    cut_off: Timestamp,
+    settle: usize,
+    reverse: usize,
+    reinstate: usize,
+    skip: usize,
+    /// What the ledger would change by, per currency.
+    amounts: Vec<Money>,
+    /// The first items of the plan.
+    items: List<ShownItem>,
+}
+
+async fn preview(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
+    caller.may(Scope::BatchesRead)?;
+    let ask: Ask = input.json()?;
+    let now = api.app.clock.now();
+    let cut_off = instant(ask.cut_off.as_deref(), "/cut_off")?.unwrap_or(now);
+    let items = plan::preview(&api.app.db, &caller.connection, cut_off, now).await?;
+    let count = |action| items.iter().filter(|item| item.action == action).count();
+    let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
+    let booked = items.iter().filter(|item| item.action != ItemAction::Skip);
+    for reward in booked.flat_map(|item| &item.amounts) {
+        let sum = sums.entry(reward.currency).or_default();
+        *sum = sum.saturating_add(reward.amount_minor);
+    }
+    let sums = sums.into_iter();
+    ok(&Preview {
+        cut_off,
+        settle: count(ItemAction::Settle),
+        reverse: count(ItemAction::Reverse),
+        reinstate: count(ItemAction::Reinstate),
+        skip: count(ItemAction::Skip),
+        amounts: sums.map(|(c, minor)| Money::new(minor, c)).collect(),
+        items: first(items),
+    })
+}
+
+fn first(items: Vec<BatchItem>) -> List<ShownItem> {
+    let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
+    List {
+        has_more: items.len() > most,
+        data: items.into_iter().take(most).map(ShownItem::from).collect(),
+    }
+}
+
+/// What running came to.
+#[derive(Debug, Serialize)]
+struct Run {
+    batch: Option<Shown>,
+    nothing_due: bool,
+}
+
+async fn run(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
+    caller.may(Scope::BatchesWrite)?;
+    let Nothing {} = input.json()?;
+    let app = &api.app;
+    let ran = schedule::run_now(&app.db, &caller.connection, app.clock.as_ref()).await?;
+    app.touched.notify_one();
+    let batch = match ran {
+        Some(ran) => Some(find(&api, &caller, &ran.batch).await?),
+        None => None,
+    };
+    ok(&Run {
+        nothing_due: batch.is_none(),
+        batch,
+    })
+}

@@ -1,0 +1,275 @@
+//! `/cases`: conflicts, what each choice would change, and deciding them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::answer::{Answer, List, ok};
+use super::caller::Caller;
+use super::input::Input;
+use super::params::{Params, bad_cursor};
+use super::refusal;
+use super::scope::Scope;
+use crate::domain::decision::{CaseKind, Choice, Decision};
+use crate::domain::email::CanonicalEmail;
+use crate::domain::ids::{CampaignId, CaseId, CustomerId, ReferralId};
+use crate::domain::money::Money;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::{MatchedBy, Verdict};
+use crate::evaluate::explain::sentence;
+use crate::http::Problem;
+use crate::registry::case_view::{CaseView, view};
+use crate::registry::decisions::{self, Decider};
+use crate::store::cases::{CaseState, StoredCase, get_case, list_cases};
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/cases", get(list))
+        .route("/cases/{id}", get(one))
+        .route("/cases/{id}/preview", post(preview))
+        .route("/cases/{id}/resolve", post(resolve))
+        .route("/cases/{id}/undo", post(undo))
+}
+
+/// A case in a list.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: CaseId,
+    kind: CaseKind,
+    state: &'static str,
+    campaign: CampaignId,
+    referral: ReferralId,
+    opened_at: Timestamp,
+    changed_at: Timestamp,
+}
+
+fn shown(case: StoredCase) -> Shown {
+    Shown {
+        id: case.id,
+        kind: case.kind,
+        state: case.state.name(),
+        campaign: case.campaign,
+        referral: case.referral,
+        opened_at: case.opened_at,
+        changed_at: case.changed_at,
+    }
+}
+
+async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    caller.may(Scope::CasesRead)?;
+    let page = params.page(&["state"])?;
+    let states: Vec<&str> = CaseState::ALL.iter().map(|s| s.name()).collect();
+    let state = params.one_of("state", CaseState::parse, &states)?;
+    let mut tx = api.app.db.read().await?;
+    let after = match &page.after {
+        None => None,
+        Some(id) => {
+            let id = CaseId::from(id.as_str());
+            let last = get_case(&mut tx, &caller.connection, &id).await?;
+            Some(last.ok_or_else(bad_cursor)?)
+        }
+    };
+    let after = after.as_ref().map(|last| (last.opened_at, &last.id));
+    let state = state.unwrap_or(CaseState::Open);
+    let rows = list_cases(&mut tx, &caller.connection, state, after, page.rows()).await?;
+    ok(&List::cut(rows, &page).map(shown))
+}
+
+/// A case with its candidates and choices.
+#[derive(Debug, Serialize)]
+struct Detail {
+    #[serde(flatten)]
+    case: Shown,
+    #[serde(rename = "detail")]
+    words: String,
+    candidates: Vec<Candidate>,
+    choices: Vec<Choice>,
+    decision: Option<Decision>,
+}
+
+#[derive(Debug, Serialize)]
+struct Candidate {
+    customer: CustomerId,
+    created: Option<Timestamp>,
+    emails: Vec<CanonicalEmail>,
+    deleted: bool,
+    matched_by: MatchedBy,
+    counted_payments: usize,
+    counted_spend: Vec<Money>,
+}
+
+fn detail(view: CaseView) -> Detail {
+    let candidates = view.candidates.into_iter().map(|c| Candidate {
+        customer: c.customer,
+        created: c.created,
+        emails: c.emails,
+        deleted: c.deleted,
+        matched_by: c.matched_by,
+        counted_payments: c.counted_payments,
+        counted_spend: c.counted_spend,
+    });
+    Detail {
+        candidates: candidates.collect(),
+        case: shown(view.case),
+        words: view.detail,
+        choices: view.choices,
+        decision: view.decision,
+    }
+}
+
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may(Scope::CasesRead)?;
+    ok(&detail(look(&api, &caller, &CaseId::from(id)).await?))
+}
+
+async fn look(api: &Api, caller: &Caller, id: &CaseId) -> Result<CaseView, Problem> {
+    let app = &api.app;
+    Ok(view(&app.db, &caller.connection, app.clock.as_ref(), id).await?)
+}
+
+/// A choice as somebody writes it; the case lists the ones it accepts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chosen {
+    choose: String,
+    customer: Option<String>,
+    promoter: Option<String>,
+}
+
+impl Chosen {
+    /// The choice, if the case offers it.
+    fn of(self, view: &CaseView) -> Result<Choice, Problem> {
+        let names = (self.choose.as_str(), self.customer, self.promoter);
+        let choice = match names {
+            ("customer", Some(id), None) => Some(Choice::Customer {
+                customer: id.into(),
+            }),
+            ("promoter", None, Some(id)) => Some(Choice::Promoter {
+                promoter: id.into(),
+            }),
+            ("combine", None, None) => Some(Choice::Combine),
+            ("link", None, None) => Some(Choice::Link),
+            ("coupon", None, None) => Some(Choice::Coupon),
+            ("allow", None, None) => Some(Choice::Allow),
+            ("reject", None, None) => Some(Choice::Reject),
+            _ => None,
+        };
+        // Of a case without candidates nothing is left to choose; resolving it says so.
+        let offered = |choice: &Choice| view.choices.contains(choice) || view.candidates.is_empty();
+        choice.filter(offered).ok_or_else(|| {
+            let detail = "The case does not offer this; its `choices` list what it does.";
+            refusal::field("choice_invalid", "/choice", detail)
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ask {
+    choice: Chosen,
+}
+
+/// A verdict that a choice would change.
+#[derive(Debug, Serialize)]
+struct Effect {
+    campaign: CampaignId,
+    referral: ReferralId,
+    before: Option<Side>,
+    after: Option<Side>,
+}
+
+#[derive(Debug, Serialize)]
+struct Side {
+    sentence: String,
+    verdict: Verdict,
+}
+
+fn side(verdict: Verdict) -> Side {
+    Side {
+        sentence: sentence(&verdict),
+        verdict,
+    }
+}
+
+async fn preview(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    caller.may(Scope::CasesRead)?;
+    let ask: Ask = input.json()?;
+    let (app, id) = (&api.app, CaseId::from(id));
+    let choice = ask.choice.of(&look(&api, &caller, &id).await?)?;
+    let clock = app.clock.as_ref();
+    let effects = decisions::preview(&app.db, &caller.connection, clock, &id, &choice).await?;
+    let effects = effects.into_iter().filter_map(|effect| {
+        let one = effect.after.as_ref().or(effect.before.as_ref())?;
+        Some(Effect {
+            campaign: one.campaign.clone(),
+            referral: one.referral.clone(),
+            before: effect.before.map(side),
+            after: effect.after.map(side),
+        })
+    });
+    ok(&List {
+        data: effects.collect(),
+        has_more: false,
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resolve {
+    choice: Chosen,
+    reason: String,
+}
+
+async fn resolve(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    caller.may(Scope::CasesWrite)?;
+    let wanted: Resolve = input.json()?;
+    let (app, id) = (&api.app, CaseId::from(id));
+    let choice = wanted.choice.of(&look(&api, &caller, &id).await?)?;
+    let decider = Decider {
+        actor: &caller.actor,
+        reason: &wanted.reason,
+    };
+    let clock = app.clock.as_ref();
+    decisions::resolve(&app.db, &caller.connection, clock, &id, &choice, decider).await?;
+    app.touched.notify_one();
+    ok(&detail(look(&api, &caller, &id).await?))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Undo {
+    reason: String,
+}
+
+async fn undo(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    caller.may(Scope::CasesWrite)?;
+    let wanted: Undo = input.json()?;
+    let (app, id) = (&api.app, CaseId::from(id));
+    let decider = Decider {
+        actor: &caller.actor,
+        reason: &wanted.reason,
+    };
+    let clock = app.clock.as_ref();
+    decisions::undo(&app.db, &caller.connection, clock, &id, decider).await?;
+    app.touched.notify_one();
+    ok(&detail(look(&api, &caller, &id).await?))
+}

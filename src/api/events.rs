@@ -1,0 +1,170 @@
+//! `/events`: what Stripe sent and what became of it, with replay; `/near-misses`: what almost
+//! matched. Bodies of events are not answered: they hold customers' data that nobody asked for.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use super::Api;
+use super::answer::{self, Answer, List, ok, with};
+use super::caller::Caller;
+use super::input::{Input, Nothing};
+use super::params::{Params, bad_cursor};
+use super::refusal::{self, not_found};
+use super::scope::Scope;
+use crate::clock::SECOND_US;
+use crate::domain::ids::EventId;
+use crate::domain::time::Timestamp;
+use crate::http::Problem;
+use crate::store::events::{
+    EventCursor, EventFilter, EventState, EventSummary, get_event, list_events, requeue_events,
+};
+use crate::store::near_misses::{NearMiss, get_near_miss, list_near_misses};
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/events", get(list))
+        .route("/events/{id}", get(one))
+        .route("/events/{id}/replay", post(replay))
+        .route("/near-misses", get(near))
+}
+
+/// An event as it is answered.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: String,
+    r#type: String,
+    api_version: Option<String>,
+    created: Timestamp,
+    received_at: Timestamp,
+    state: String,
+    reason: Option<Reason>,
+    deliveries: i64,
+    conflicts: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Reason {
+    code: String,
+    detail: Option<String>,
+}
+
+fn shown(event: EventSummary) -> Shown {
+    Shown {
+        id: event.event_id,
+        r#type: event.event_type,
+        api_version: event.api_version,
+        created: answer::instant(event.created_at),
+        received_at: answer::instant(event.received_at_us.div_euclid(SECOND_US)),
+        state: event.state,
+        reason: event.reason_code.map(|code| Reason {
+            code,
+            detail: event.reason,
+        }),
+        deliveries: event.deliveries,
+        conflicts: event.conflicts,
+    }
+}
+
+async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    caller.may(Scope::EventsRead)?;
+    let page = params.page(&["state", "type"])?;
+    let states = EventState::ALL.map(EventState::name);
+    let filter = EventFilter {
+        state: params.one_of("state", EventState::parse, &states)?,
+        event_type: params.text("type").map(str::to_owned),
+        ..EventFilter::default()
+    };
+    let mut tx = api.app.db.read().await?;
+    let connection = &caller.connection;
+    let after = match &page.after {
+        None => None,
+        Some(id) => {
+            let id = EventId::from(id.as_str());
+            let last = get_event(&mut tx, connection, &id).await?;
+            Some(EventCursor {
+                received_at_us: last.ok_or_else(bad_cursor)?.received_at_us,
+                event_id: id,
+            })
+        }
+    };
+    let rows = list_events(&mut tx, connection, &filter, after.as_ref(), page.rows()).await?;
+    ok(&List::cut(rows, &page).map(shown))
+}
+
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may(Scope::EventsRead)?;
+    ok(&find(&api, &caller, &EventId::from(id)).await?)
+}
+
+async fn find(api: &Api, caller: &Caller, id: &EventId) -> Result<Shown, Problem> {
+    let mut tx = api.app.db.read().await?;
+    let found = get_event(&mut tx, &caller.connection, id).await?;
+    found.map(shown).ok_or_else(|| not_found("event"))
+}
+
+async fn replay(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    caller.may(Scope::EventsWrite)?;
+    let Nothing {} = input.json()?;
+    let id = EventId::from(id);
+    let mut event = find(&api, &caller, &id).await?;
+    let mut tx = api.app.db.begin().await?;
+    let requeued = requeue_events(&mut tx, &caller.connection, &[id]).await?;
+    tx.commit().await?;
+    api.app.committed.notify_one();
+    if requeued == 0 {
+        let detail = "The event waits to be read already.";
+        return Err(refusal::conflict("already_waiting", detail));
+    }
+    EventState::Received.name().clone_into(&mut event.state);
+    event.reason = None;
+    with(StatusCode::ACCEPTED, &event)
+}
+
+/// A near miss as it is answered.
+#[derive(Debug, Serialize)]
+struct ShownNear {
+    id: String,
+    kind: String,
+    campaign: Option<String>,
+    referral: Option<String>,
+    customer: Option<String>,
+    detail: String,
+    found_at: Timestamp,
+}
+
+async fn near(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    caller.may(Scope::EventsRead)?;
+    let page = params.page(&[])?;
+    let mut tx = api.app.db.read().await?;
+    let connection = &caller.connection;
+    let after: Option<NearMiss> = match &page.after {
+        None => None,
+        Some(id) => {
+            let last = get_near_miss(&mut tx, connection, id).await?;
+            Some(last.ok_or_else(bad_cursor)?)
+        }
+    };
+    let after = after
+        .as_ref()
+        .map(|n| (n.found_at, n.near_miss_id.as_str()));
+    let rows = list_near_misses(&mut tx, connection, after, page.rows()).await?;
+    ok(&List::cut(rows, &page).map(|near| ShownNear {
+        id: near.near_miss_id,
+        kind: near.kind,
+        campaign: near.campaign_id,
+        referral: near.referral_id,
+        customer: near.customer_id,
+        detail: near.detail,
+        found_at: answer::instant(near.found_at),
+    }))
+}

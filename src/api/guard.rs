@@ -1,0 +1,54 @@
+//! What every request of the API passes through: who asks, the body within its cap, and the
+//! idempotency key; all of it in a task of its own.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_ENCODING;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::caller::authenticate;
+use super::{Api, BODY_BYTES_MAX, idempotency, refusal};
+use crate::http::{Problem, body};
+
+/// Runs the request in a task, so that a client that goes away cannot cancel a transaction
+/// half-way.
+pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let work = tokio::spawn(async move { answer(&api, request, next).await });
+    match work.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.into_response(),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Problem::internal().into_response(),
+        },
+    }
+}
+
+async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response, Problem> {
+    let (mut parts, stream) = request.into_parts();
+    let caller = authenticate(api, &parts.headers).await?;
+    let encoding = parts.headers.get(CONTENT_ENCODING);
+    if encoding.is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "encoding_unsupported",
+            "Compressed body",
+            "The body has a Content-Encoding; send it plain.",
+        ));
+    }
+    let bytes = body::read(stream, BODY_BYTES_MAX, api.body_read)
+        .await
+        .map_err(refusal::body)?;
+    let key = idempotency::key(&parts.method, &parts.headers)?;
+    parts.extensions.insert(caller.clone());
+    let request = Request::from_parts(parts, Body::from(bytes.clone()));
+    let Some(key) = key else {
+        return Ok(next.run(request).await);
+    };
+    let digest = idempotency::digest(&request, &bytes);
+    idempotency::once(api, &caller, (&key, digest), next.run(request)).await
+}

@@ -1,0 +1,78 @@
+//! JSON under `/api/v1`: one file per resource, each handler extracts, authorises, makes one
+//! call below and answers. What a command does is known to `registry` and `settle`.
+//!
+//! [`guard`] is what every request passes through; [`keys`] and [`scope`] say who may what;
+//! [`refusal`] has the words of what several resources refuse.
+
+mod answer;
+mod batches;
+mod caller;
+mod campaigns;
+mod cases;
+mod events;
+mod guard;
+mod idempotency;
+mod input;
+pub mod keys;
+mod ledger;
+mod params;
+mod promoters;
+mod qualifications;
+mod referral_view;
+mod referrals;
+mod refusal;
+pub mod scope;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+
+use crate::app::App;
+use crate::http::Problem;
+
+/// Longest body that is read, in bytes: a campaign file and room around it.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// What the handlers work with.
+#[derive(Debug)]
+struct Api {
+    app: Arc<App>,
+    /// Time to send a body.
+    body_read: Duration,
+    /// When each key's use was written down last, unix seconds.
+    noted: Mutex<BTreeMap<String, i64>>,
+}
+
+/// Every route of the API.
+pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
+    let api = Arc::new(Api {
+        app: Arc::clone(app),
+        body_read,
+        noted: Mutex::default(),
+    });
+    let resources = Router::new()
+        .merge(batches::routes())
+        .merge(campaigns::routes())
+        .merge(cases::routes())
+        .merge(events::routes())
+        .merge(ledger::routes())
+        .merge(promoters::routes())
+        .merge(qualifications::routes())
+        .merge(referrals::routes())
+        .route_layer(from_fn_with_state(Arc::clone(&api), guard::guard))
+        .method_not_allowed_fallback(|| async {
+            let detail = "This address does not take this method; see the Allow header.";
+            let title = "Method not allowed";
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                title,
+                detail,
+            )
+        });
+    Router::new().nest("/api/v1", resources).with_state(api)
+}

@@ -1,0 +1,207 @@
+//! `/promoters`: the people who refer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::answer::{Answer, List, ok, with};
+use super::caller::Caller;
+use super::input::{Input, Nothing, given};
+use super::params::{Params, bad_cursor};
+use super::refusal::not_found;
+use super::scope::Scope;
+use crate::domain::email::CanonicalEmail;
+use crate::domain::ids::{CouponId, PromoterId};
+use crate::domain::time::Timestamp;
+use crate::http::Problem;
+use crate::registry::promoters::{PromoterChange, PromoterInput, change, create, suspend};
+use crate::store::promoters::{
+    StoredPromoter, get_promoter, list_promoters, promoters_by_code, promoters_by_email,
+};
+use crate::store::{StoreError, Tx};
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/promoters", get(list).post(add))
+        .route("/promoters/{id}", get(one).patch(edit))
+        .route("/promoters/{id}/suspend", post(suspended))
+        .route("/promoters/{id}/unsuspend", post(unsuspended))
+}
+
+/// A promoter as it is answered.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: PromoterId,
+    name: String,
+    email: Option<CanonicalEmail>,
+    code: Option<String>,
+    coupons: Vec<CouponId>,
+    stripe_customer_id: Option<String>,
+    suspended: bool,
+    created_at: Timestamp,
+}
+
+fn shown(stored: StoredPromoter) -> Shown {
+    let StoredPromoter {
+        promoter,
+        created_at,
+    } = stored;
+    Shown {
+        id: promoter.id,
+        name: promoter.name,
+        email: promoter.email,
+        code: promoter.code,
+        coupons: promoter.coupons,
+        stripe_customer_id: promoter.stripe_customer_id,
+        suspended: promoter.suspended,
+        created_at,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    id: Option<String>,
+    name: String,
+    email: Option<String>,
+    code: Option<String>,
+    #[serde(default)]
+    coupons: Vec<String>,
+    stripe_customer_id: Option<String>,
+}
+
+async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
+    caller.may(Scope::PromotersWrite)?;
+    let new: New = input.json()?;
+    let input = PromoterInput {
+        id: new.id.unwrap_or_default(),
+        name: new.name,
+        email: new.email,
+        code: new.code,
+        coupons: new.coupons,
+        stripe_customer_id: new.stripe_customer_id,
+    };
+    let app = &api.app;
+    let created = create(&app.db, &caller.connection, app.clock.as_ref(), input).await?;
+    app.touched.notify_one();
+    with(StatusCode::CREATED, &shown(created))
+}
+
+async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    caller.may(Scope::PromotersRead)?;
+    let page = params.page(&["email", "code"])?;
+    let mut tx = api.app.db.read().await?;
+    let after: Option<PromoterId> = page.after.as_deref().map(PromoterId::from);
+    if let Some(after) = &after {
+        let there = get_promoter(&mut tx, &caller.connection, after).await?;
+        there.ok_or_else(bad_cursor)?;
+    }
+    let rows = match (params.text("email"), params.text("code")) {
+        (None, None) => {
+            list_promoters(&mut tx, &caller.connection, after.as_ref(), page.rows()).await?
+        }
+        (email, code) => {
+            let found = filtered(&mut tx, &caller, email, code).await?;
+            let behind = found
+                .into_iter()
+                .filter(|row| after.as_ref().is_none_or(|after| row.promoter.id > *after));
+            behind.collect()
+        }
+    };
+    ok(&List::cut(rows, &page).map(shown))
+}
+
+/// Several promoters may share an email or a code, but never many.
+async fn filtered(
+    tx: &mut Tx,
+    caller: &Caller,
+    email: Option<&str>,
+    code: Option<&str>,
+) -> Result<Vec<StoredPromoter>, StoreError> {
+    let Some(email) = email else {
+        return promoters_by_code(tx, &caller.connection, code.unwrap_or("")).await;
+    };
+    let emails: Vec<CanonicalEmail> = CanonicalEmail::parse(email).into_iter().collect();
+    let mut found = promoters_by_email(tx, &caller.connection, &emails).await?;
+    found.retain(|row| code.is_none() || row.promoter.code.as_deref() == code);
+    Ok(found)
+}
+
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may(Scope::PromotersRead)?;
+    let found = find(&api, &caller, &PromoterId::from(id)).await?;
+    ok(&shown(found))
+}
+
+async fn find(api: &Api, caller: &Caller, id: &PromoterId) -> Result<StoredPromoter, Problem> {
+    let mut tx = api.app.db.read().await?;
+    let found = get_promoter(&mut tx, &caller.connection, id).await?;
+    found.ok_or_else(|| not_found("promoter"))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    name: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    email: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    code: Option<Option<String>>,
+    coupons: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "given")]
+    stripe_customer_id: Option<Option<String>>,
+}
+
+async fn edit(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    caller.may(Scope::PromotersWrite)?;
+    let edit: Edit = input.json()?;
+    let wanted = PromoterChange {
+        name: edit.name,
+        email: edit.email,
+        code: edit.code,
+        coupons: edit.coupons,
+        stripe_customer_id: edit.stripe_customer_id,
+    };
+    let (app, id) = (&api.app, PromoterId::from(id));
+    let clock = app.clock.as_ref();
+    let changed = change(&app.db, &caller.connection, clock, &id, wanted).await?;
+    app.touched.notify_one();
+    ok(&shown(changed))
+}
+
+async fn suspended(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    set_suspended(&api, &caller, id, &input, true).await
+}
+
+async fn unsuspended(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    set_suspended(&api, &caller, id, &input, false).await
+}
+
+async fn set_suspended(api: &Api, caller: &Caller, id: String, input: &Input, to: bool) -> Answer {
+    caller.may(Scope::PromotersWrite)?;
+    let Nothing {} = input.json()?;
+    let (app, id) = (&api.app, PromoterId::from(id));
+    suspend(&app.db, &caller.connection, app.clock.as_ref(), &id, to).await?;
+    app.touched.notify_one();
+    ok(&shown(find(api, caller, &id).await?))
+}

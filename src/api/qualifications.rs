@@ -1,0 +1,146 @@
+//! `/qualifications`: the queue, and what became of it in batches and ledger.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::get;
+use serde::Serialize;
+
+use super::Api;
+use super::answer::{Answer, List, ok};
+use super::batches::ShownItem;
+use super::caller::Caller;
+use super::ledger::ShownTransaction;
+use super::params::{Params, bad_cursor};
+use super::refusal::not_found;
+use super::scope::Scope;
+use crate::domain::ids::{
+    BatchId, CampaignId, ConnectionId, PromoterId, QualificationId, ReferralId, RevisionId,
+};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Reward;
+use crate::store::batches::items_of_qualification;
+use crate::store::ledger::transactions_of_qualifications;
+use crate::store::qualifications::{
+    Qualification, QualificationFilter, QualificationState, list_qualifications,
+    load_qualifications,
+};
+use crate::store::{StoreError, Tx};
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/qualifications", get(list))
+        .route("/qualifications/{id}", get(one))
+}
+
+/// A qualification as it is answered.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: QualificationId,
+    campaign: CampaignId,
+    revision: RevisionId,
+    referral: ReferralId,
+    promoter: PromoterId,
+    customer: String,
+    state: &'static str,
+    reason: String,
+    qualified_at: Timestamp,
+    settle_after: Timestamp,
+    rewards: Vec<Reward>,
+    given: Vec<Reward>,
+    created_at: Timestamp,
+    changed_at: Timestamp,
+}
+
+fn shown(q: Qualification) -> Shown {
+    Shown {
+        id: q.id,
+        campaign: q.campaign,
+        revision: q.revision,
+        referral: q.referral,
+        promoter: q.promoter,
+        customer: q.person,
+        state: q.state.name(),
+        reason: q.reason,
+        qualified_at: q.qualified_at,
+        settle_after: q.settle_after,
+        rewards: q.rewards,
+        given: q.given,
+        created_at: q.created_at,
+        changed_at: q.changed_at,
+    }
+}
+
+/// A qualification with what became of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Detail {
+    #[serde(flatten)]
+    shown: Shown,
+    batches: Vec<InBatch>,
+    transactions: Vec<ShownTransaction>,
+}
+
+/// What a batch did with a qualification.
+#[derive(Debug, Serialize)]
+struct InBatch {
+    batch: BatchId,
+    #[serde(flatten)]
+    item: ShownItem,
+}
+
+/// Qualifications of one referral, each with its batches and transactions. They are few: each
+/// but the last was withdrawn.
+pub(super) async fn details(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    qualifications: Vec<Qualification>,
+) -> Result<Vec<Detail>, StoreError> {
+    let ids: Vec<QualificationId> = qualifications.iter().map(|q| q.id.clone()).collect();
+    let mut transactions = transactions_of_qualifications(tx, connection, &ids).await?;
+    let mut details = Vec::with_capacity(qualifications.len());
+    for qualification in qualifications {
+        let items = items_of_qualification(tx, connection, &qualification.id).await?;
+        let in_batch = |(batch, item)| InBatch {
+            batch,
+            item: ShownItem::from(item),
+        };
+        let mine = transactions.extract_if(.., |t| t.qualification == qualification.id);
+        details.push(Detail {
+            transactions: mine.map(ShownTransaction::from).collect(),
+            batches: items.into_iter().map(in_batch).collect(),
+            shown: shown(qualification),
+        });
+    }
+    Ok(details)
+}
+
+async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    caller.may(Scope::QualificationsRead)?;
+    let page = params.page(&["campaign", "promoter", "state"])?;
+    let states: Vec<&str> = QualificationState::ALL.iter().map(|s| s.name()).collect();
+    let filter = QualificationFilter {
+        campaign: params.id("campaign"),
+        promoter: params.id("promoter"),
+        state: params.one_of("state", QualificationState::parse, &states)?,
+    };
+    let mut tx = api.app.db.read().await?;
+    let after: Option<QualificationId> = page.after.as_deref().map(QualificationId::from);
+    if let Some(after) = &after {
+        let ids = std::slice::from_ref(after);
+        let there = load_qualifications(&mut tx, &caller.connection, ids).await?;
+        there.first().ok_or_else(bad_cursor)?;
+    }
+    let connection = &caller.connection;
+    let rows = list_qualifications(&mut tx, connection, &filter, after.as_ref(), page.rows());
+    ok(&List::cut(rows.await?, &page).map(shown))
+}
+
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may(Scope::QualificationsRead)?;
+    let ids = [QualificationId::from(id)];
+    let mut tx = api.app.db.read().await?;
+    let found = load_qualifications(&mut tx, &caller.connection, &ids).await?;
+    let found = details(&mut tx, &caller.connection, found).await?;
+    ok(found.first().ok_or_else(|| not_found("qualification"))?)
+}

@@ -1,0 +1,189 @@
+//! `/referrals`: claims that a promoter brought a person, and what the rules make of them. The
+//! list is of verdicts, so that referrals that a coupon made are in it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::answer::{Answer, List, ok, with};
+use super::caller::Caller;
+use super::input::{Input, instant};
+use super::params::{Params, bad_cursor};
+use super::qualifications::{Detail, details};
+use super::referral_view::{as_seen, present};
+use super::refusal::not_found;
+use super::scope::Scope;
+use crate::domain::ids::{CampaignId, ReferralId};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::{Verdict, VerdictState};
+use crate::evaluate::explain;
+use crate::http::Problem;
+use crate::queue::neighbourhood::Seeds;
+use crate::queue::worker::rejudge;
+use crate::registry::referrals::{ReferralInput, Registered, register};
+use crate::store::qualifications::qualifications_of_referrals;
+use crate::store::referrals::get_referral;
+use crate::store::verdicts::{StoredVerdict, VerdictFilter, get_verdict, list_verdicts};
+
+const STATES: [VerdictState; 4] = [
+    VerdictState::Qualified,
+    VerdictState::Pending,
+    VerdictState::Rejected,
+    VerdictState::Review,
+];
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/referrals", get(list).post(add))
+        .route("/referrals/{id}", get(one))
+        .route("/referrals/{id}/explanation", get(explanation))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    id: Option<String>,
+    campaign: String,
+    promoter: String,
+    email: Option<String>,
+    uid: Option<String>,
+    stripe_customer_id: Option<String>,
+    referred_at: Option<String>,
+}
+
+async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
+    caller.may(Scope::ReferralsWrite)?;
+    let new: New = input.json()?;
+    let input = ReferralInput {
+        referred_at: instant(new.referred_at.as_deref(), "/referred_at")?,
+        id: new.id,
+        campaign: new.campaign,
+        promoter: new.promoter,
+        email: new.email,
+        uid: new.uid,
+        stripe_customer_id: new.stripe_customer_id,
+    };
+    let app = &api.app;
+    let outcome = register(&app.db, &caller.connection, app.clock.as_ref(), &input).await?;
+    app.touched.notify_one();
+    let status = match &outcome {
+        Registered::New(_) => StatusCode::CREATED,
+        Registered::Existing(_) => StatusCode::OK,
+    };
+    let verdict = find(&api, &caller, &outcome.referral().id).await?;
+    let mut tx = app.db.read().await?;
+    let shown = present(&mut tx, &caller.connection, vec![verdict]).await?;
+    with(status, &shown.first())
+}
+
+async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    caller.may(Scope::ReferralsRead)?;
+    let page = params.page(&["campaign", "promoter", "state"])?;
+    let state = |text: &str| STATES.into_iter().find(|state| state.name() == text);
+    let filter = VerdictFilter {
+        campaign: params.id("campaign"),
+        promoter: params.id("promoter"),
+        state: params.one_of("state", state, &STATES.map(VerdictState::name))?,
+        ..VerdictFilter::default()
+    };
+    let mut tx = api.app.db.read().await?;
+    let after = match &page.after {
+        None => None,
+        Some(id) => {
+            let only = VerdictFilter {
+                referral: Some(ReferralId::from(id.as_str())),
+                ..VerdictFilter::default()
+            };
+            let found = list_verdicts(&mut tx, &caller.connection, &only, None, 1).await?;
+            let last = found.into_iter().next().ok_or_else(bad_cursor)?;
+            Some((last.verdict.campaign, last.verdict.referral))
+        }
+    };
+    let (connection, rows) = (&caller.connection, page.rows());
+    let rows = list_verdicts(&mut tx, connection, &filter, after.as_ref(), rows).await?;
+    let List { data, has_more } = List::cut(rows, &page);
+    let data = present(&mut tx, connection, data).await?;
+    ok(&List { data, has_more })
+}
+
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    caller.may(Scope::ReferralsRead)?;
+    let verdict = find(&api, &caller, &ReferralId::from(id)).await?;
+    let mut tx = api.app.db.read().await?;
+    let shown = present(&mut tx, &caller.connection, vec![verdict]).await?;
+    ok(&shown.first())
+}
+
+/// Why a referral is where it is, down to the ledger.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    referral: ReferralId,
+    sentence: String,
+    text: String,
+    verdict: Verdict,
+    evaluated_at: Timestamp,
+    next_check_at: Option<Timestamp>,
+    qualifications: Vec<Detail>,
+}
+
+async fn explanation(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer {
+    caller.may(Scope::ReferralsRead)?;
+    let stored = find(&api, &caller, &ReferralId::from(id)).await?;
+    let mut tx = api.app.db.read().await?;
+    let referral = stored.verdict.referral.clone();
+    let ids = std::slice::from_ref(&referral);
+    let qualifications = qualifications_of_referrals(&mut tx, &caller.connection, ids).await?;
+    let verdict = as_seen(&stored.verdict, &qualifications);
+    ok(&Explanation {
+        sentence: explain::sentence(&verdict),
+        text: explain::text(&verdict),
+        verdict,
+        referral,
+        evaluated_at: stored.evaluated_at,
+        next_check_at: stored.next_check_at,
+        qualifications: details(&mut tx, &caller.connection, qualifications).await?,
+    })
+}
+
+/// The verdict on a referral; one that still waits to be judged is judged on the spot.
+async fn find(api: &Api, caller: &Caller, id: &ReferralId) -> Result<StoredVerdict, Problem> {
+    let missing = || not_found("referral");
+    let mut tx = api.app.db.read().await?;
+    let campaign = match campaign_of_coupon(id) {
+        Some(campaign) => campaign,
+        None => {
+            let claim = get_referral(&mut tx, &caller.connection, id).await?;
+            claim.ok_or_else(missing)?.campaign
+        }
+    };
+    let found = get_verdict(&mut tx, &caller.connection, &campaign, id).await?;
+    drop(tx);
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let mut tx = api.app.db.begin().await?;
+    let seeds = Seeds {
+        referrals: BTreeSet::from([id.clone()]),
+        ..Seeds::default()
+    };
+    rejudge(&mut tx, &caller.connection, seeds, api.app.clock.now()).await?;
+    let found = get_verdict(&mut tx, &caller.connection, &campaign, id).await?;
+    tx.commit().await?;
+    found.ok_or_else(missing)
+}
+
+/// The campaign in the id of a coupon's referral, `coupon:<campaign>:<customer>`.
+fn campaign_of_coupon(id: &ReferralId) -> Option<CampaignId> {
+    let (campaign, _) = id.as_str().strip_prefix("coupon:")?.split_once(':')?;
+    Some(CampaignId::from(campaign))
+}

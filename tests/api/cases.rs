@@ -1,0 +1,107 @@
+//! The conflict desk: a case with its candidates, the preview of each choice, deciding, undoing.
+
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, body};
+use crate::shot;
+
+/// Two customers with the invited person's email; one of them has paid enough.
+async fn conflict() -> (Bench, String) {
+    let bench = Bench::furnished().await;
+    bench.refer("ref_bo", "bo@invited.example").await;
+    bench
+        .customer("cus_1", "bo@invited.example", "2026-03-02T10:00:00Z")
+        .await;
+    bench
+        .customer("cus_2", "BO@invited.example", "2026-03-02T11:00:00Z")
+        .await;
+    bench
+        .payment("ch_1", "cus_2", 6000, "2026-03-03T10:00:00Z")
+        .await;
+    let list = body(&bench.get("/cases").await);
+    let id = list["data"][0]["id"].as_str().unwrap().to_owned();
+    (bench, id)
+}
+
+fn customer(id: &str) -> Value {
+    json!({ "choose": "customer", "customer": id })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_is_previewed_resolved_and_undone() {
+    let (bench, id) = conflict().await;
+    shot!("cases", bench.get("/cases").await);
+    let open = bench.get(&format!("/cases/{id}")).await;
+    let candidates = body(&open)["candidates"].clone();
+    shot!("case_open", open);
+    let path = format!("/cases/{id}/preview");
+    let preview = bench
+        .post(&path, json!({ "choice": customer("cus_2") }))
+        .await;
+    shot!("case_preview", preview);
+    // A preview changes nothing.
+    assert_eq!(
+        body(&bench.get("/referrals/ref_bo").await)["state"],
+        "review"
+    );
+
+    let decision = json!({ "choice": customer("cus_2"), "reason": "she wrote to us" });
+    let resolved = bench.post(&format!("/cases/{id}/resolve"), decision).await;
+    assert_eq!(
+        body(&resolved)["candidates"],
+        candidates,
+        "they stay to be seen"
+    );
+    shot!("case_resolved", resolved);
+    assert_eq!(
+        body(&bench.get("/referrals/ref_bo").await)["state"],
+        "qualified"
+    );
+
+    bench.clock.advance(60);
+    let undone = bench
+        .post(
+            &format!("/cases/{id}/undo"),
+            json!({ "reason": "a mistake" }),
+        )
+        .await;
+    assert_eq!(body(&undone)["state"], "open", "{undone:?}");
+    assert_eq!(body(&undone)["decision"], Value::Null);
+    assert_eq!(
+        body(&bench.get("/referrals/ref_bo").await)["state"],
+        "review"
+    );
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_a_case_offers_is_taken() {
+    let (bench, id) = conflict().await;
+    for (choice, action) in [
+        (customer("cus_3"), "preview"),
+        (json!({ "choose": "link" }), "preview"),
+        (
+            json!({ "choose": "combine", "customer": "cus_1" }),
+            "preview",
+        ),
+        (customer("cus_3"), "resolve"),
+    ] {
+        let mut sent = json!({ "choice": choice });
+        if action == "resolve" {
+            sent["reason"] = json!("why");
+        }
+        let refused = bench
+            .post(&format!("/cases/{id}/{action}"), sent.clone())
+            .await;
+        assert_eq!(refused.status, 422, "{sent} {refused:?}");
+        assert_eq!(refused.text("code").unwrap(), "choice_invalid");
+    }
+    let blank = json!({ "choice": customer("cus_1"), "reason": " " });
+    let refused = bench.post(&format!("/cases/{id}/resolve"), blank).await;
+    assert_eq!(refused.text("pointer").unwrap(), "/reason");
+    let early = bench
+        .post(&format!("/cases/{id}/undo"), json!({ "reason": "x" }))
+        .await;
+    assert_eq!(early.text("code").unwrap(), "case_not_resolved");
+    bench.end().await;
+}
