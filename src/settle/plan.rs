@@ -109,7 +109,7 @@ async fn items(
     let mut used = load_used(tx, connection, &campaigns).await?;
     let mut after: Option<Qualification> = None;
     loop {
-        let place = after.as_ref().map(|q| (q.qualified_at, &q.id));
+        let place = after.as_ref().map(|q| (q.settle_after, &q.id));
         let due = due_qualifications(tx, connection, cut_off, place, CHUNK_ITEMS).await?;
         let promoters: BTreeSet<&PromoterId> = due.iter().map(|q| &q.promoter).collect();
         settled_before(tx, connection, &promoters, &mut used).await?;
@@ -138,7 +138,7 @@ async fn judge_due_again(
 ) -> Result<(), StoreError> {
     let mut after: Option<Qualification> = None;
     loop {
-        let place = after.as_ref().map(|q| (q.qualified_at, &q.id));
+        let place = after.as_ref().map(|q| (q.settle_after, &q.id));
         let due = due_qualifications(tx, connection, cut_off, place, CHUNK_ITEMS).await?;
         let referrals = due
             .iter()
