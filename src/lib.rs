@@ -28,6 +28,7 @@
 //! | [`ledger`] | accounts, entries, and what can be checked of them |
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
 //! | [`offline`] | the evaluator on files: events and CSV in, verdicts out |
+//! | [`verify`] | everything that can be recomputed, recomputed and compared |
 //! | [`http`] | the server loop, problems, health |
 //! | [`cli`] | one file per subcommand |
 //! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
@@ -57,4 +58,5 @@ pub mod settle;
 pub mod store;
 pub mod stripe;
 pub mod telemetry;
+pub mod verify;
 pub mod workers;

@@ -2,6 +2,8 @@
 //! and decides nothing else.
 
 mod connection;
+mod drain;
+mod open;
 mod stages;
 
 use std::net::SocketAddr;
@@ -26,6 +28,8 @@ use crate::workers::Workers;
 use crate::{registry, rules};
 
 pub use connection::ConnectionError;
+pub use drain::{Drained, drain};
+pub use open::{Opened, open, open_to_work};
 
 /// What rooms share: hand it to routes and workers by `Arc`.
 #[derive(Debug)]
@@ -62,6 +66,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("the database cannot be opened; check DATABASE_URL and that the database runs")]
     Database(#[from] StoreError),
+    /// The tables are those of another version.
+    #[error("the database's tables are not those of this version; run `qualify migrate`")]
+    NotMigrated,
     /// The settings do not fit the database.
     #[error("the connection from settings cannot be used")]
     Connection(#[from] ConnectionError),
@@ -157,7 +164,7 @@ impl App {
             db,
             clock,
         });
-        load_campaigns(&app).await?;
+        load_campaigns(&app.config, &app.db, &app.connection, &app.clock).await?;
         let stop_writer = CancellationToken::new();
         let committed = Arc::clone(&app.committed);
         let (queue, writer) = Writer::start(sink, bounds.writer, committed, stop_writer.clone());
@@ -197,22 +204,19 @@ async fn endpoint(
 
 /// Takes the campaign files over. A folder that is not there is no problem; a file with
 /// problems is, because it would silently not run.
-async fn load_campaigns(app: &App) -> Result<(), StartError> {
-    if !app.config.rules_dir.exists() {
+async fn load_campaigns(
+    config: &Config,
+    db: &Db,
+    connection: &ConnectionId,
+    clock: &SharedClock,
+) -> Result<(), StartError> {
+    if !config.rules_dir.exists() {
         return Ok(());
     }
-    let files =
-        rules::load(std::slice::from_ref(&app.config.rules_dir)).map_err(StartError::Rules)?;
-    let stripe = &app.config.stripe;
-    let scope = (stripe.account.as_ref(), stripe.mode);
-    let loaded = registry::campaigns::load_files(
-        &app.db,
-        &app.connection,
-        app.clock.as_ref(),
-        scope,
-        &files,
-    )
-    .await?;
+    let files = rules::load(std::slice::from_ref(&config.rules_dir)).map_err(StartError::Rules)?;
+    let scope = (config.stripe.account.as_ref(), config.stripe.mode);
+    let clock = clock.as_ref();
+    let loaded = registry::campaigns::load_files(db, connection, clock, scope, &files).await?;
     for campaign in &loaded.elsewhere {
         tracing::info!(campaign, "a campaign file is for another account or mode");
     }

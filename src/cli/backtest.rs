@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::Exit;
 use super::settings::SettingsArgs;
+use super::{Exit, database};
+use crate::app;
+use crate::clock::SystemClock;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 use crate::evaluate::backtest::Difference;
-use crate::offline::{Files, History, Judged, Notes, judge, read_files, render};
+use crate::offline::{Files, History, Judged, Notes, judge, read_files, render, stored_history};
 use crate::rules;
 
 /// `qualify backtest`
@@ -78,7 +80,7 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
         return Ok(Exit::Problems as u8);
     };
     let ids = campaigns.iter().chain(&others).map(|c| c.id.clone());
-    let Some(history) = history(args, &ids.collect(), &mut notes)? else {
+    let Some(history) = history(args, &ids.collect(), settings, &mut notes)? else {
         return Ok(Exit::Problems as u8);
     };
     let Some(as_of) = args.at.or(history.newest) else {
@@ -135,10 +137,11 @@ fn load(paths: &[PathBuf], notes: &mut Notes<'_>) -> Option<Vec<Campaign>> {
 fn history(
     args: &Args,
     campaigns: &BTreeSet<CampaignId>,
+    settings: &SettingsArgs,
     notes: &mut Notes<'_>,
 ) -> anyhow::Result<Option<History>> {
     if args.from_db {
-        return from_database().map(Some);
+        return from_database(args.at, settings, notes).map(Some);
     }
     let files = Files {
         events: args.events.clone(),
@@ -166,8 +169,21 @@ fn history(
 }
 
 /// The history of the configured database.
-fn from_database() -> anyhow::Result<History> {
-    anyhow::bail!("--from-db is not part of this build; give --events, --referrals and --promoters")
+fn from_database(
+    until: Option<Timestamp>,
+    settings: &SettingsArgs,
+    notes: &mut Notes<'_>,
+) -> anyhow::Result<History> {
+    let config = database::configured(settings)?;
+    database::run(async {
+        let opened = app::open(config, SystemClock::shared()).await?;
+        let scope = opened.scope();
+        let stored = stored_history(&opened.db, opened.id(), &scope, until).await;
+        opened.db.close().await;
+        let (history, events) = stored?;
+        notes.say(events.summary());
+        Ok(history)
+    })
 }
 
 fn print(

@@ -5,8 +5,16 @@ mod backtest;
 pub mod check;
 mod completions;
 mod config;
+mod database;
+mod explain;
+mod export;
+mod import;
+mod migrate;
+mod replay;
 mod serve;
 mod settings;
+mod settle;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -63,6 +71,20 @@ enum Command {
     Check(CheckArgs),
     /// Try campaign files on past events, without a server or a database
     Backtest(Box<backtest::Args>),
+    /// Say why a referral qualified or not, with the evidence and its history
+    Explain(explain::Args),
+    /// Settle what is due, or show what would be settled
+    Settle(settle::Args),
+    /// Recompute everything that can be recomputed and compare; exit 4 on any difference
+    Verify(verify::Args),
+    /// Have stored events read again
+    Replay(replay::Args),
+    /// Write events, referrals or promoters as the files that `backtest` reads
+    Export(export::Args),
+    /// Take in promoters, referrals or events from files
+    Import(import::Args),
+    /// Bring the database's tables up to date
+    Migrate(migrate::Args),
     /// Look at the settings
     Config(config::Args),
     /// Write completions for a shell to stdout
@@ -114,6 +136,13 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
         }
         Command::Check(args) => check::run(&args.paths, args.json, out),
         Command::Backtest(args) => backtest::run(args, &cli.settings, out),
+        Command::Explain(args) => explain::run(args, &cli.settings, out),
+        Command::Settle(args) => settle::run(args, &cli.settings, out),
+        Command::Verify(args) => verify::run(args, &cli.settings, out),
+        Command::Replay(args) => replay::run(args, &cli.settings, out),
+        Command::Export(args) => export::run(args, &cli.settings, out),
+        Command::Import(args) => import::run(args, &cli.settings, out),
+        Command::Migrate(args) => migrate::run(args, &cli.settings, out),
         Command::Config(args) => config::run(args, &cli.settings, out),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), out),
         Command::Man(args) => completions::man(args, Cli::command(), out),
@@ -144,9 +173,16 @@ fn code_of(error: &anyhow::Error) -> Exit {
     if error.is::<crate::config::ConfigError>() {
         return Exit::Usage;
     }
-    match error.downcast_ref::<crate::app::StartError>() {
-        Some(error) if error.is_temporary() => Exit::Temporary,
-        _ => Exit::Failure,
+    let temporary = match error.downcast_ref::<crate::app::StartError>() {
+        Some(error) => error.is_temporary(),
+        None => error
+            .downcast_ref::<crate::store::StoreError>()
+            .is_some_and(|error| error.is_unavailable() || error.is_transient()),
+    };
+    if temporary {
+        Exit::Temporary
+    } else {
+        Exit::Failure
     }
 }
 

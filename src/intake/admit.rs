@@ -12,11 +12,12 @@ use crate::stripe::{Envelope, EnvelopeError, read_envelope};
 /// The type under which a body is stored that does not tell its type.
 const TYPE_UNKNOWN: &str = "unknown";
 
-/// Decides what is stored. The error is always one of the foreign envelopes.
-pub(super) fn admit(
+/// Decides what is stored. The error is always one of the foreign envelopes. What was not
+/// delivered but imported has no `secret_index`.
+pub fn admit(
     endpoint: &Endpoint,
     body: Vec<u8>,
-    secret_index: usize,
+    secret_index: Option<usize>,
     received_at_us: i64,
 ) -> Result<NewEvent, EnvelopeError> {
     let read = read_envelope(&body);
@@ -32,7 +33,7 @@ pub(super) fn admit(
         digest,
         state: EventState::Received,
         reason: None,
-        secret_index: i64::try_from(secret_index).ok(),
+        secret_index: secret_index.and_then(|index| i64::try_from(index).ok()),
     };
     match read {
         Ok(envelope) => {
@@ -103,7 +104,7 @@ mod tests {
     }
 
     fn admitted(body: &str) -> NewEvent {
-        admit(&endpoint(), body.into(), 0, 1_700_000_000_500_000).unwrap()
+        admit(&endpoint(), body.into(), Some(0), 1_700_000_000_500_000).unwrap()
     }
 
     fn code(event: &NewEvent) -> &str {
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn foreign_envelopes_are_turned_away() {
         let body = r#"{"version":"0","detail-type":"x","detail":{}}"#;
-        let error = admit(&endpoint(), body.into(), 0, 0).unwrap_err();
+        let error = admit(&endpoint(), body.into(), None, 0).unwrap_err();
         assert_eq!(error, EnvelopeError::EventBridge);
     }
 }

@@ -101,7 +101,7 @@ impl Intake {
             .map_err(|error| unverified(&error, &bytes))?;
         self.observe(&endpoint, &verified);
 
-        let event = admit(&endpoint, bytes.into(), verified.secret_index, now_us)
+        let event = admit(&endpoint, bytes.into(), Some(verified.secret_index), now_us)
             .map_err(|error| refusal::foreign(&error))?;
         let (state, reason) = (event.state, event.reason.clone());
         let inserted = self

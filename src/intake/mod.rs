@@ -13,6 +13,7 @@ mod refusal;
 mod sink;
 mod writer;
 
+pub use admit::admit;
 pub use endpoint::{Intake, routes};
 pub use endpoints::{Endpoint, Endpoints};
 pub use sink::{EventSink, SinkError, Storing};

@@ -5,15 +5,17 @@
 //! 2. [`events`] folds Stripe events; [`promoters`] and [`referrals`] read CSV by [`table`].
 //! 3. [`trial`] judges a rule set on the history; [`render`] shows it to people.
 
+pub mod compact;
 pub mod events;
 mod export;
 pub mod history;
-mod lines;
+pub mod lines;
 mod notes;
 pub mod promoters;
 pub mod referrals;
 pub mod render;
-mod source;
+pub mod source;
+mod stored;
 mod table;
 pub mod trial;
 
@@ -21,5 +23,6 @@ pub use events::EventsRead;
 pub use export::{Files, ReadError, read_files};
 pub use history::{History, Origin};
 pub use notes::Notes;
+pub use stored::stored_history;
 pub use table::TableError;
 pub use trial::{Judged, TrialError, judge};

@@ -21,6 +21,8 @@ pub const COLUMNS: [&str; 5] = ["id", "name", "email", "code", "coupons"];
 pub struct PromotersRead {
     /// Promoters in the order of the file.
     pub promoters: Vec<Promoter>,
+    /// The line that each of them is on.
+    pub lines: BTreeMap<PromoterId, u64>,
     /// Coupons that no run may go on with.
     pub problems: Vec<String>,
 }
@@ -34,7 +36,6 @@ pub fn read(
     let mut table = Table::open(source, COLUMNS)?;
     let file = table.file().to_owned();
     let mut read = PromotersRead::default();
-    let mut lines: BTreeMap<PromoterId, u64> = BTreeMap::new();
     while let Some(row) = table.next_row()? {
         let row = match row {
             Ok(row) => row,
@@ -49,7 +50,7 @@ pub fn read(
             continue;
         }
         let id = PromoterId::from(id);
-        if let Some(first) = lines.get(&id) {
+        if let Some(first) = read.lines.get(&id) {
             let problem = format!("promoter `{id}` is on line {first} already; that one is kept");
             notes.unusable(&file, row.line, problem);
             continue;
@@ -71,7 +72,7 @@ pub fn read(
         }
         mine.sort_unstable();
         mine.dedup();
-        lines.insert(id.clone(), row.line);
+        read.lines.insert(id.clone(), row.line);
         read.promoters.push(Promoter {
             name: filled(name).unwrap_or_else(|| id.as_str().to_owned()),
             id,
@@ -82,7 +83,8 @@ pub fn read(
             suspended: false,
         });
     }
-    read.problems.extend(shared(&file, &read.promoters, &lines));
+    read.problems
+        .extend(shared(&file, &read.promoters, &read.lines));
     Ok(read)
 }
 

@@ -30,6 +30,17 @@ pub fn read(
     promoters: &Promoters,
     notes: &mut Notes<'_>,
 ) -> Result<Vec<Referral>, TableError> {
+    let rows = read_rows(source, campaigns, promoters, notes)?;
+    Ok(rows.into_iter().map(|(_, referral)| referral).collect())
+}
+
+/// The same, each with its line.
+pub fn read_rows(
+    source: Source,
+    campaigns: &BTreeSet<CampaignId>,
+    promoters: &Promoters,
+    notes: &mut Notes<'_>,
+) -> Result<Vec<(u64, Referral)>, TableError> {
     let mut table = Table::open(source, COLUMNS)?;
     let file = table.file().to_owned();
     let mut lines: BTreeMap<ReferralId, u64> = BTreeMap::new();
@@ -118,7 +129,7 @@ fn without_repeats(
     file: &str,
     mut read: Vec<(u64, Referral)>,
     notes: &mut Notes<'_>,
-) -> Vec<Referral> {
+) -> Vec<(u64, Referral)> {
     read.sort_by(|(_, a), (_, b)| (a.referred_at, &a.id).cmp(&(b.referred_at, &b.id)));
     let mut known: HashMap<Person, ReferralId> = HashMap::new();
     let mut repeats: BTreeMap<u64, String> = BTreeMap::new();
@@ -145,7 +156,7 @@ fn without_repeats(
         notes.unusable(file, line, problem);
     }
     kept.sort_by_key(|(line, _)| *line);
-    kept.into_iter().map(|(_, referral)| referral).collect()
+    kept
 }
 
 #[cfg(test)]

@@ -142,14 +142,9 @@ pub async fn prepare(
         );
         qualifications.entry(key).or_default().push(qualification);
     }
-    for list in qualifications.values_mut() {
-        // Whatever is in force comes last; a reversed one is only ever reinstated.
-        list.sort_by_key(|q| match q.state {
-            QualificationState::Withdrawn => 0,
-            QualificationState::Reversed => 1,
-            QualificationState::Settled | QualificationState::Queued => 2,
-        });
-    }
+    qualifications
+        .values_mut()
+        .for_each(|list| in_force_last(list));
     load_settled(tx, connection, &mut neighbourhood, &qualifications).await?;
     let stored = load_verdicts(tx, connection, &keys).await?;
     let stored = stored
@@ -161,6 +156,16 @@ pub async fn prepare(
         qualifications,
         stored,
     })
+}
+
+/// Sorts a referral's qualifications, which come by age, so that whatever is in force is the
+/// last; a reversed one is only ever reinstated.
+pub fn in_force_last(list: &mut [Qualification]) {
+    list.sort_by_key(|q| match q.state {
+        QualificationState::Withdrawn => 0,
+        QualificationState::Reversed => 1,
+        QualificationState::Settled | QualificationState::Queued => 2,
+    });
 }
 
 /// Verdicts that exist or may come to exist for the targets.
@@ -191,7 +196,7 @@ async fn target_keys(
 }
 
 /// Revisions that settled one of the targets go on judging it.
-async fn load_settled(
+pub async fn load_settled(
     tx: &mut Tx,
     connection: &ConnectionId,
     neighbourhood: &mut Neighbourhood,

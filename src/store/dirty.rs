@@ -102,6 +102,21 @@ pub async fn claim_dirty(
     rows.into_iter().map(read).collect()
 }
 
+/// Everything on the list, for `verify`, which only looks.
+pub async fn list_dirty(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<BTreeSet<(DirtyKind, String)>, StoreError> {
+    let rows: Vec<(String, String)> =
+        Statement::new("SELECT kind, id FROM dirty WHERE connection_id = $1")
+            .bind(connection)
+            .fetch_all(tx)
+            .await?;
+    rows.into_iter()
+        .map(|(kind, id)| Ok((name("dirty", &kind, DirtyKind::parse)?, id)))
+        .collect()
+}
+
 /// Takes off the list what was not marked again since it was read; how many that were.
 pub async fn clear_dirty(
     tx: &mut Tx,

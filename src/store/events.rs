@@ -111,6 +111,8 @@ pub struct StoredEvent {
     pub body: Vec<u8>,
     /// SHA-256 of the body.
     pub digest: Vec<u8>,
+    /// Name of its [`EventState`].
+    pub state: String,
 }
 
 /// A stored event without its body.
@@ -330,7 +332,8 @@ pub async fn received_batch(
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
     Statement::new(
-        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body, digest
+        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body, digest,
+                state
          FROM events
          WHERE connection_id = $1 AND state = 'received'
          ORDER BY received_at_us
@@ -475,6 +478,23 @@ pub async fn get_event(
     .await
 }
 
+/// Events by id, without their bodies, in any order.
+pub async fn event_summaries(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    events: &[EventId],
+) -> Result<Vec<EventSummary>, StoreError> {
+    Statement::new(
+        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode,
+                deliveries, conflicts, state, reason_code, reason, secret_index
+         FROM events WHERE connection_id = $1 AND event_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(events)
+    .fetch_all(tx)
+    .await
+}
+
 /// Events by id, with their bodies, in order of id.
 pub async fn load_events(
     tx: &mut Tx,
@@ -482,7 +502,8 @@ pub async fn load_events(
     events: &[EventId],
 ) -> Result<Vec<StoredEvent>, StoreError> {
     let mut found: Vec<StoredEvent> = Statement::new(
-        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body, digest
+        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body, digest,
+                state
          FROM events WHERE connection_id = $1 AND event_id IN ({rows})",
     )
     .bind(connection)
@@ -523,7 +544,8 @@ pub async fn event_page(
     };
     let after = after.unwrap_or(&start);
     Statement::new(
-        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body, digest
+        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body, digest,
+                state
          FROM events
          WHERE connection_id = $1 AND (received_at_us, event_id) > ($2, $3)
          ORDER BY received_at_us, event_id

@@ -180,3 +180,41 @@ pub async fn objects_of_kind(
     .await?;
     read(rows)
 }
+
+/// One object as the bytes that are stored, which need not read back.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct ObjectText {
+    /// Name of its kind.
+    pub kind: String,
+    /// Its id.
+    pub object_id: String,
+    /// The group of linked objects.
+    pub group_id: Option<String>,
+    /// The customer it belongs to.
+    pub customer_id: Option<String>,
+    /// JSON.
+    pub state: String,
+}
+
+/// One page of all objects as stored, in order of (name of kind, id): for `verify`, which has
+/// to tell what does not read back. `after` is that of the last one seen.
+pub async fn object_text_page(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    after: Option<(&str, &str)>,
+    limit: u32,
+) -> Result<Vec<ObjectText>, StoreError> {
+    let (kind, id) = after.unwrap_or_default();
+    Statement::new(
+        "SELECT kind, object_id, group_id, customer_id, state FROM objects
+         WHERE connection_id = $1 AND (kind, object_id) > ($2, $3)
+         ORDER BY kind, object_id
+         LIMIT $4",
+    )
+    .bind(connection)
+    .bind(kind)
+    .bind(id)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+}

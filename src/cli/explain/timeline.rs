@@ -1,0 +1,106 @@
+//! What happened to one referral, in order: referred, paid, decided, queued, settled, countered.
+//! It tells what is stored and judges nothing.
+
+use crate::domain::ids::{ConnectionId, QualificationId};
+use crate::domain::ledger::Account;
+use crate::domain::money::Money;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::Verdict;
+use crate::store::batches::get_batch;
+use crate::store::batches::{ItemAction, ItemState, items_of_qualification};
+use crate::store::cases::cases_of_referrals;
+use crate::store::decisions::decisions_of_referrals;
+use crate::store::ledger::{Transaction, transactions_of_qualifications};
+use crate::store::qualifications::{Qualification, QualificationState};
+use crate::store::referrals::get_referral;
+use crate::store::{StoreError, Tx};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Moment {
+    pub(super) at: Timestamp,
+    pub(super) what: String,
+}
+
+/// Everything that happened to the referral of a verdict, oldest first.
+pub(super) async fn of(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    verdict: &Verdict,
+    qualifications: &[Qualification],
+) -> Result<Vec<Moment>, StoreError> {
+    let mut moments = Vec::new();
+    let mut add = |at, what: String| moments.push(Moment { at, what });
+    if let Some(referral) = get_referral(tx, connection, &verdict.referral).await? {
+        let by = referral
+            .promoter
+            .as_ref()
+            .map_or("nobody", |id| id.as_str());
+        add(referral.referred_at, format!("referred by {by}"));
+    }
+    for payment in &verdict.payments {
+        let amount = Money::new(payment.amount_minor, payment.currency);
+        add(
+            payment.occurred_at,
+            format!("{amount} paid ({})", payment.id),
+        );
+    }
+    let referral = std::slice::from_ref(&verdict.referral);
+    for case in cases_of_referrals(tx, connection, referral).await? {
+        if case.campaign == verdict.campaign {
+            let what = format!("case {} opened: {}", case.id, case.kind.reason());
+            add(case.opened_at, what);
+        }
+    }
+    for decision in decisions_of_referrals(tx, connection, referral).await? {
+        let what = format!("{} decided: {}", decision.actor, decision.reason);
+        add(decision.decided_at, what);
+    }
+    for qualification in qualifications {
+        add(
+            qualification.created_at,
+            format!("queued ({})", qualification.id),
+        );
+        if qualification.state == QualificationState::Withdrawn {
+            let what = format!("withdrawn: {} ({})", qualification.reason, qualification.id);
+            add(qualification.changed_at, what);
+        }
+        // A referral has one qualification, rarely two.
+        for (id, item) in items_of_qualification(tx, connection, &qualification.id).await? {
+            if item.action != ItemAction::Skip && item.state == ItemState::Done {
+                continue; // the ledger tells it
+            }
+            if let Some(batch) = get_batch(tx, connection, &id).await? {
+                let what = format!("{} in {id}: {}", item.action.name(), item.reason);
+                add(batch.planned_at, what);
+            }
+        }
+    }
+    let ids: Vec<QualificationId> = qualifications.iter().map(|q| q.id.clone()).collect();
+    for transaction in transactions_of_qualifications(tx, connection, &ids).await? {
+        add(transaction.booked_at, booked(&transaction));
+    }
+    moments.sort_by_key(|moment| moment.at);
+    Ok(moments)
+}
+
+fn booked(transaction: &Transaction) -> String {
+    let people = transaction
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.account, Account::Promoter(_) | Account::Invited(_)));
+    let amounts: Vec<String> = people
+        .map(|entry| format!("{} for {}", entry.amount, entry.account))
+        .collect();
+    format!(
+        "{} in {} ({}): {}",
+        transaction.kind.name(),
+        transaction.batch,
+        transaction.cause,
+        if amounts.is_empty() {
+            "nothing".to_owned()
+        } else {
+            amounts.join(", ")
+        }
+    )
+}

@@ -1,0 +1,60 @@
+//! `qualify migrate`: brings the database's tables up to date, or says whether that is needed.
+
+use std::io::Write;
+
+use super::settings::SettingsArgs;
+use super::{Exit, database};
+use crate::app::StartError;
+use crate::store::{ConnectOptions, Db};
+
+/// `qualify migrate`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only say whether it is needed: exit 0 if not, 4 if it is
+    #[arg(long)]
+    check: bool,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Answer {
+    up_to_date: bool,
+    migrated: bool,
+}
+
+/// Runs `qualify migrate`.
+pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let config = database::configured(settings)?;
+    let answer = database::run(async {
+        let options = ConnectOptions::default();
+        let url = config.database_url.expose();
+        let db = Db::connect(url, &options).await.map_err(StartError::from)?;
+        let was = db.is_migrated().await?;
+        if !was && !args.check {
+            db.migrate().await?;
+        }
+        db.close().await;
+        Ok(Answer {
+            up_to_date: was || !args.check,
+            migrated: !was && !args.check,
+        })
+    })?;
+    if args.json {
+        serde_json::to_writer(&mut *out, &answer)?;
+        writeln!(out)?;
+    } else {
+        let text = match (answer.migrated, answer.up_to_date) {
+            (true, _) => "the tables are up to date now",
+            (false, true) => "the tables are up to date",
+            (false, false) => "the tables are not up to date; run `qualify migrate`",
+        };
+        writeln!(out, "{text}")?;
+    }
+    Ok(if answer.up_to_date {
+        Exit::Ok as u8
+    } else {
+        Exit::Problems as u8
+    })
+}

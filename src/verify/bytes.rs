@@ -1,0 +1,97 @@
+//! Stored bodies against their digests, and against what is noted beside them. On the way the
+//! facts of every event that was read are folded again.
+
+use sha2::{Digest, Sha256};
+
+use super::{Check, PAGE};
+use crate::domain::fact::FactBook;
+use crate::domain::ids::{ConnectionId, EventId};
+use crate::ingest::read::{Scope, read};
+use crate::store::events::{EventCursor, EventState, StoredEvent, event_page};
+use crate::store::{StoreError, Tx};
+use crate::stripe::read_envelope;
+
+const RESTORE: &str = "restore the event from a backup, or have Stripe send it again";
+
+/// Looks at every stored event; `book` takes in the facts.
+pub(super) async fn check(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    scope: &Scope,
+    book: &mut FactBook,
+) -> Result<Check, StoreError> {
+    let mut check = Check::new("stored_bytes");
+    let mut after: Option<EventCursor> = None;
+    loop {
+        let page = event_page(tx, connection, after.as_ref(), PAGE).await?;
+        for event in &page {
+            check.looked_at += 1;
+            body(event, &mut check);
+        }
+        let full = page.len() >= PAGE as usize;
+        after = page.last().map(|last| EventCursor {
+            received_at_us: last.received_at_us,
+            event_id: EventId::from(last.event_id.as_str()),
+        });
+        let done = page.into_iter();
+        let done: Vec<StoredEvent> = done
+            .filter(|event| event.state == EventState::Done.name())
+            .collect();
+        let readings = read(scope, &done);
+        book.extend(readings.facts);
+        for mark in readings
+            .marks
+            .iter()
+            .filter(|m| m.state != EventState::Done)
+        {
+            let why = mark.reason.as_ref().map_or("", |reason| &reason.text);
+            check.differs(
+                format!("events {}", mark.event_id),
+                format!(
+                    "it was read before, and is {} now: {why}",
+                    mark.state.name()
+                ),
+                "run `qualify replay` for it",
+            );
+        }
+        if !full {
+            return Ok(check);
+        }
+    }
+}
+
+fn body(event: &StoredEvent, check: &mut Check) {
+    let place = || format!("events {}", event.event_id);
+    let digest = Sha256::digest(&event.body);
+    if event.digest != digest.as_slice() {
+        let (stored, is) = (hex::encode(&event.digest), hex::encode(digest));
+        let seen = format!("the body's SHA-256 is {is}, stored was {stored}");
+        check.differs(place(), seen, RESTORE);
+        return;
+    }
+    let Ok(envelope) = read_envelope(&event.body) else {
+        return;
+    };
+    let noted = (event.event_id.as_str(), event.event_type.as_str());
+    let says = (envelope.id.as_str(), envelope.event_type.as_str());
+    if noted != says || event.created_at != envelope.created.unix() {
+        let seen = format!(
+            "noted are {} {} {}, the body says {} {} {}",
+            noted.0,
+            noted.1,
+            event.created_at,
+            says.0,
+            says.1,
+            envelope.created.unix()
+        );
+        check.differs(place(), seen, RESTORE);
+    }
+    if event.mode != envelope.mode.name() {
+        let seen = format!(
+            "noted is {}, the body says {}",
+            event.mode,
+            envelope.mode.name()
+        );
+        check.differs(place(), seen, RESTORE);
+    }
+}
