@@ -188,29 +188,6 @@ pub async fn shared_values(
     .await
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_read_back_from_their_names() {
-        let all = [
-            KeyKind::Email,
-            KeyKind::FoldedEmail,
-            KeyKind::Metadata("fp_uid".to_owned()),
-            KeyKind::Metadata("meta:email".to_owned()),
-            KeyKind::Reference,
-            KeyKind::Coupon,
-            KeyKind::Discount,
-            KeyKind::PromotionCode,
-        ];
-        for kind in all {
-            assert_eq!(KeyKind::parse(&kind.name()), Some(kind));
-        }
-        assert_eq!(KeyKind::parse("phone"), None);
-    }
-}
-
 /// Adds keys to what is there. Keys are only ever added while facts are folded: facts grow,
 /// and a key that no longer leads anywhere costs a look, never a verdict.
 pub async fn add_customer_keys(
@@ -237,4 +214,27 @@ pub async fn add_customer_keys(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_read_back_from_their_names() {
+        let all = [
+            KeyKind::Email,
+            KeyKind::FoldedEmail,
+            KeyKind::Metadata("fp_uid".to_owned()),
+            KeyKind::Metadata("meta:email".to_owned()),
+            KeyKind::Reference,
+            KeyKind::Coupon,
+            KeyKind::Discount,
+            KeyKind::PromotionCode,
+        ];
+        for kind in all {
+            assert_eq!(KeyKind::parse(&kind.name()), Some(kind));
+        }
+        assert_eq!(KeyKind::parse("phone"), None);
+    }
 }

@@ -2,8 +2,11 @@
 //! and the events they are made of.
 //! No test's own stories live here.
 #![allow(
+    clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test without its database cannot go on"
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test without its database or its story cannot go on"
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
