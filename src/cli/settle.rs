@@ -10,6 +10,7 @@ use crate::app::Opened;
 use crate::domain::currency::Currency;
 use crate::domain::ids::QualificationId;
 use crate::domain::money::Money;
+use crate::domain::time::Timestamp;
 use crate::settle::plan::preview;
 use crate::settle::schedule::{Ran, next, run_due, run_now};
 use crate::store::batches::{BatchItem, ItemAction};
@@ -50,7 +51,7 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
             Some(ran) => writeln!(out, "{}", words(&ran))?,
             None if args.now => writeln!(out, "nothing is due")?,
             None => {
-                let next = next(schedule, clock.now()).map_or("never".to_owned(), |at| at.words());
+                let next = next(schedule, clock.now()).map_or("never".to_owned(), Timestamp::words);
                 writeln!(
                     out,
                     "the batch of this slot has run; the next one is {next}"

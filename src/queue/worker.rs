@@ -142,9 +142,9 @@ pub async fn prepare(
         );
         qualifications.entry(key).or_default().push(qualification);
     }
-    qualifications
-        .values_mut()
-        .for_each(|list| in_force_last(list));
+    for list in qualifications.values_mut() {
+        in_force_last(list);
+    }
     load_settled(tx, connection, &mut neighbourhood, &qualifications).await?;
     let stored = load_verdicts(tx, connection, &keys).await?;
     let stored = stored
@@ -195,12 +195,15 @@ async fn target_keys(
     Ok(keys.into_iter().collect())
 }
 
+/// Qualifications by what they are of; whatever is in force comes last.
+pub type Queue = HashMap<VerdictKey, Vec<Qualification>>;
+
 /// Revisions that settled one of the targets go on judging it.
 pub async fn load_settled(
     tx: &mut Tx,
     connection: &ConnectionId,
     neighbourhood: &mut Neighbourhood,
-    qualifications: &HashMap<(CampaignId, ReferralId), Vec<Qualification>>,
+    qualifications: &Queue,
 ) -> Result<(), StoreError> {
     let mut earlier: BTreeSet<(CampaignId, RevisionId)> = BTreeSet::new();
     for (key, list) in qualifications {

@@ -2,7 +2,7 @@
 //! state and outbox row of an item together or not at all. It may be repeated, resumed, or
 //! run by two nodes: an item is carried out once, the second time finds it done.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::CHUNK_ITEMS;
 use crate::domain::ids::{BatchId, ConnectionId, QualificationId};
@@ -13,6 +13,7 @@ use crate::store::batches::{
     Batch, BatchItem, BatchState, BatchTotals, ItemAction, ItemState, batch_items, change_batch,
     count_items, finish_items, get_batch, open_batches,
 };
+use crate::store::dirty::{DirtyKind, mark_dirty};
 use crate::store::json::to_json;
 use crate::store::ledger::{Transaction, TransactionKind, insert_transactions};
 use crate::store::outbox::{OutboxMessage, insert_messages};
@@ -105,6 +106,10 @@ async fn chunk(
     insert_transactions(&mut tx, connection, &work.transactions).await?;
     insert_messages(&mut tx, connection, &work.messages).await?;
     finish_items(&mut tx, connection, batch, &work.outcomes).await?;
+    // Whoever else has the better claim by now could not be queued while this one was settled.
+    let now_us = now.unix().saturating_mul(crate::clock::SECOND_US);
+    let free = &work.free_again;
+    mark_dirty(&mut tx, connection, DirtyKind::Customer, free, now_us).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -115,6 +120,8 @@ struct Work {
     transitions: Vec<Transition>,
     transactions: Vec<Transaction>,
     messages: Vec<OutboxMessage>,
+    /// Persons whose reward was taken back in full.
+    free_again: BTreeSet<String>,
     outcomes: Vec<(i64, ItemState, String)>,
 }
 
@@ -163,6 +170,9 @@ impl Work {
             }
         };
         let reversed = item.action == ItemAction::Reverse && empty;
+        if reversed {
+            self.free_again.insert(qualification.person.clone());
+        }
         let to = Qualification {
             state: if reversed {
                 QualificationState::Reversed

@@ -156,16 +156,12 @@ async fn summed(
     let mut seen = Balances::new();
     loop {
         let page = balance_page(tx, connection, after.as_ref(), PAGE).await?;
-        let Some(((last, _), _)) = page.last_key_value() else {
+        // Accounts are paged in the order of their names, not of their kinds.
+        let accounts = page.keys().map(|(account, _)| account);
+        let Some(last) = accounts.max_by_key(|account| Account::to_string(account)) else {
             break;
         };
-        // Accounts are paged in the order of their names.
-        after = page
-            .keys()
-            .map(|(account, _)| account)
-            .max_by_key(|a| a.to_string())
-            .cloned();
-        let _ = last;
+        after = Some(last.clone());
         seen.extend(
             page.into_iter()
                 .map(|(key, minor)| (key, i128::from(minor))),

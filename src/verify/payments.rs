@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Check, PAGE};
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, CustomerId};
 use crate::ingest::fold::Changes;
 use crate::store::json::to_json;
 use crate::store::payments::{StoredPayment, payment_page};
@@ -45,7 +45,7 @@ pub(super) fn check(stored: &[StoredPayment], world: &Changes) -> Result<Check, 
         };
         let wanted = to_json("payments", record)?;
         let owner = record.owner();
-        let owner = owner.as_ref().map(|id| id.as_str());
+        let owner = owner.as_ref().map(CustomerId::as_str);
         if payment.record != wanted {
             let seen = format!("stored is {}, the facts give {wanted}", payment.record);
             check.differs(place, seen, REFOLD);

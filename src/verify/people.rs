@@ -1,16 +1,16 @@
 //! Everything else that verdicts rest on, loaded whole: campaigns, people, decisions, and what
 //! is stored about them. It compares nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::PAGE;
 use crate::domain::campaign::Campaign;
 use crate::domain::decision::Decisions;
-use crate::domain::ids::{CampaignId, ConnectionId, CustomerId, ReferralId};
+use crate::domain::ids::{ConnectionId, CustomerId, ReferralId};
 use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
 use crate::matching::Promoters;
-use crate::queue::worker::{campaigns, in_force_last};
+use crate::queue::worker::{Queue, campaigns, in_force_last};
 use crate::store::decisions::decision_page;
 use crate::store::dirty::{DirtyKind, list_dirty};
 use crate::store::promoters::list_promoters;
@@ -29,7 +29,7 @@ pub(super) struct People {
     pub(super) decisions: Decisions,
     pub(super) verdicts: BTreeMap<VerdictKey, StoredVerdict>,
     /// By verdict; whatever is in force comes last.
-    pub(super) qualifications: HashMap<(CampaignId, ReferralId), Vec<Qualification>>,
+    pub(super) qualifications: Queue,
 }
 
 /// Reads pages until one is not full.
@@ -79,14 +79,14 @@ pub(super) async fn load(tx: &mut Tx, connection: &ConnectionId) -> Result<Peopl
         list_qualifications(tx, connection, &filter, last.map(|q: &Qualification| &q.id), PAGE)
     });
     queued.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    let mut qualifications: HashMap<_, Vec<Qualification>> = HashMap::new();
+    let mut qualifications = Queue::new();
     for one in queued {
         let key = (one.campaign.clone(), one.referral.clone());
         qualifications.entry(key).or_default().push(one);
     }
-    qualifications
-        .values_mut()
-        .for_each(|list| in_force_last(list));
+    for list in qualifications.values_mut() {
+        in_force_last(list);
+    }
     Ok(People {
         campaigns,
         referrals,

@@ -86,7 +86,7 @@ fn compare(
                 check.differs(place, seen, REJUDGE);
             }
             (None, Some(_)) => {
-                check.differs(place, "it is stored, and there is no such claim", REJUDGE)
+                check.differs(place, "it is stored, and there is no such claim", REJUDGE);
             }
             (None, None) => {}
         }

@@ -1,11 +1,11 @@
 //! What integration tests share: fresh databases of both engines, stories and how they are
 //! told as Stripe's events. Nothing here is a test.
 #![allow(
-    clippy::expect_used,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test without its database or story cannot go on"
+    reason = "a test without its database or its story cannot go on"
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 

@@ -282,6 +282,8 @@ pub struct Scenario {
     /// Its file, from the package's root.
     pub file: String,
     pub story: Story,
+    /// The campaign's text.
+    pub source: String,
     pub campaign: Campaign,
 }
 
@@ -322,6 +324,7 @@ fn read(root: &Path, path: &Path) -> Scenario {
     Scenario {
         file,
         story,
+        source: rules,
         campaign,
     }
 }

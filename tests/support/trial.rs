@@ -35,7 +35,7 @@ pub enum Order {
 impl Order {
     pub const ALL: [Self; 3] = [Self::AsHappened, Self::Reversed, Self::Twice];
 
-    fn of(self, told: Vec<Told>) -> Vec<Told> {
+    pub fn of(self, told: Vec<Told>) -> Vec<Told> {
         let reversed = || told.iter().rev().cloned();
         match self {
             Self::AsHappened => told,
@@ -80,7 +80,7 @@ pub fn verdicts(scenario: &Scenario, as_of: Timestamp, era: Era, order: Order) -
     backtest(&scenario.campaign, &trial)
 }
 
-fn referrals(scenario: &Scenario, as_of: Timestamp) -> Vec<Referral> {
+pub fn referrals(scenario: &Scenario, as_of: Timestamp) -> Vec<Referral> {
     let rows = scenario.story.referrals.iter();
     let known = rows.filter(|row| row.referred_at <= as_of);
     known
@@ -99,7 +99,7 @@ fn referrals(scenario: &Scenario, as_of: Timestamp) -> Vec<Referral> {
         .collect()
 }
 
-fn promoters<'s>(scenario: &Scenario, steps: impl Iterator<Item = &'s Step>) -> Promoters {
+pub fn promoters<'s>(scenario: &Scenario, steps: impl Iterator<Item = &'s Step>) -> Promoters {
     let suspended: Vec<&str> = steps
         .filter_map(|step| match &step.what {
             What::Suspend(promoter) => Some(promoter.as_str()),

@@ -147,6 +147,8 @@ async fn near_misses(
             near.push(format!("customer {customer} has a similar email"));
         }
     }
+    // As it would be stored, so that capitals count as no edit.
+    let who = email.map_or(who, CanonicalEmail::as_str);
     let mut after: Option<ReferralId> = None;
     while near.len() < NEAR_MAX {
         let page = referral_page(tx, connection, after.as_ref(), PAGE).await?;

@@ -21,9 +21,9 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// CSV: id,name,email,code,coupons (coupon IDs separated by `;`)
+    /// CSV: `id,name,email,code,coupons` (coupon IDs separated by `;`)
     Promoters(FileArgs),
-    /// CSV: id,campaign,promoter,email,uid,stripe_customer_id,referred_at
+    /// CSV: `id,campaign,promoter,email,uid,stripe_customer_id,referred_at`
     Referrals(FileArgs),
     /// Stripe events, one JSON object a line, stored as if they had been delivered
     Events(FileArgs),

@@ -10,7 +10,7 @@ use crate::domain::ids::{CampaignId, PromoterId};
 use crate::domain::people::{Promoter, Referral};
 use crate::matching::Promoters;
 use crate::offline::source::Source;
-use crate::offline::{Notes, TableError, promoters as table, referrals};
+use crate::offline::{Notes, promoters as table, referrals};
 use crate::queue::worker::campaigns;
 use crate::registry::RegistryError;
 use crate::registry::promoters::{PromoterInput, put};
@@ -32,7 +32,10 @@ pub(super) async fn promoters(
     // What events have shown of coupons is looked at when they are put.
     let read = match table::read(source, &KnownCoupons::new(), notes) {
         Ok(read) => read,
-        Err(problem) => return table_problem(problem, notes),
+        Err(problem) => {
+            notes.say(problem);
+            return Ok(None);
+        }
     };
     if !read.problems.is_empty() {
         for problem in &read.problems {
@@ -136,7 +139,10 @@ pub(super) async fn referrals(
     let ids: BTreeSet<CampaignId> = campaigns.iter().map(|c| c.id.clone()).collect();
     let mut rows = match referrals::read_rows(source, &ids, &known, notes) {
         Ok(rows) => rows,
-        Err(problem) => return table_problem(problem, notes),
+        Err(problem) => {
+            notes.say(problem);
+            return Ok(None);
+        }
     };
     // Who referred first has the better claim, wherever the file has it.
     rows.sort_by(|(_, a), (_, b)| (a.referred_at, &a.id).cmp(&(b.referred_at, &b.id)));
@@ -197,9 +203,4 @@ fn claim(referral: &Referral) -> ReferralInput {
         stripe_customer_id: referral.stripe_customer_id.clone(),
         referred_at: Some(referral.referred_at),
     }
-}
-
-fn table_problem(problem: TableError, notes: &mut Notes<'_>) -> anyhow::Result<Option<Imported>> {
-    notes.say(problem);
-    Ok(None)
 }
