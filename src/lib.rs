@@ -29,6 +29,7 @@
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
 //! | [`http`] | the server loop, problems, health |
 //! | [`cli`] | one file per subcommand |
+//! | [`demo`] | a made-up half year, played through the webhook endpoint |
 //! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
 //!
 //! [`clock`] is the only place that reads time; [`config`] the only one that reads settings;
@@ -40,6 +41,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod evaluate;
 pub mod http;

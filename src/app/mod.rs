@@ -54,6 +54,9 @@ pub struct Bounds {
     pub http: Limits,
     /// Of the queue of events.
     pub writer: WriterLimits,
+    /// Batches run when they are asked for, not on schedule: for the demo and for tests, whose
+    /// clock stands still while work goes on.
+    pub batches_by_hand: bool,
 }
 
 /// Why the server did not start.
@@ -168,7 +171,7 @@ impl App {
         let serving = server::serve(listener, routes, bounds.http, stop_http.clone());
         Ok(Running {
             local_addr,
-            workers: stages::start(&app),
+            workers: stages::start(&app, bounds.batches_by_hand),
             app,
             closing,
             stop_http,
