@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
     use crate::domain::time::DAY_SECONDS;
-    use crate::stripe::envelope::read_envelope;
+    use crate::stripe::read_envelope;
 
     #[test]
     fn the_same_seed_tells_the_same_story_and_another_one_another() {
