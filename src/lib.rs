@@ -30,8 +30,10 @@
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
 //! | [`verify`] | everything that can be recomputed, recomputed and compared |
 //! | [`http`] | the server loop, problems, bodies |
+//! | [`shared`] | what the rooms of a running server share |
 //! | [`api`] | JSON under `/api/v1`, one file per resource |
 //! | [`cli`] | one file per subcommand |
+//! | [`demo`] | a made-up half year, played through the webhook endpoint |
 //! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
 //!
 //! [`clock`] is the only place that reads time; [`config`] the only one that reads settings;
@@ -44,6 +46,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod evaluate;
 pub mod http;
@@ -58,6 +61,7 @@ pub mod random;
 pub mod registry;
 pub mod rules;
 pub mod settle;
+pub mod shared;
 pub mod store;
 pub mod stripe;
 pub mod telemetry;

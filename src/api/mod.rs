@@ -31,8 +31,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
-use crate::app::App;
 use crate::http::Problem;
+use crate::shared::App;
 
 /// Longest body that is read, in bytes: a campaign file and room around it.
 const BODY_BYTES_MAX: usize = 256 * 1024;

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::domain::ids::ConnectionId;
 use crate::http::server::{self, Limits};
 use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, WriterLimits};
+pub use crate::shared::App;
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::telemetry;
 use crate::workers::Workers;
@@ -32,26 +33,6 @@ pub use connection::ConnectionError;
 pub use drain::{Drained, drain};
 pub use open::{Opened, open, open_to_work};
 
-/// What rooms share: hand it to routes and workers by `Arc`.
-#[derive(Debug)]
-pub struct App {
-    /// The settings.
-    pub config: Config,
-    /// The database, migrated.
-    pub db: Db,
-    /// The clock.
-    pub clock: SharedClock,
-    /// The connection from settings. Its id is its mode, so that a change of mode never mixes
-    /// test data into live data.
-    pub connection: ConnectionId,
-    /// The connections that take webhooks; add to it when an admin adds a connection.
-    pub endpoints: Arc<Endpoints>,
-    /// Told after every commit of events: stage 2 has work.
-    pub committed: Arc<Notify>,
-    /// Told whenever something was put on the work list of the judging stage.
-    pub touched: Arc<Notify>,
-}
-
 /// The bounds a server runs within; tests set narrower ones.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Bounds {
@@ -59,6 +40,9 @@ pub struct Bounds {
     pub http: Limits,
     /// Of the queue of events.
     pub writer: WriterLimits,
+    /// Batches run when they are asked for, not on schedule: for the demo and for tests, whose
+    /// clock stands still while work goes on.
+    pub batches_by_hand: bool,
 }
 
 /// Why the server did not start.
@@ -176,7 +160,7 @@ impl App {
         let serving = server::serve(listener, routes, bounds.http, stop_http.clone());
         Ok(Running {
             local_addr,
-            workers: stages::start(&app),
+            workers: stages::start(&app, bounds.batches_by_hand),
             app,
             closing,
             stop_http,

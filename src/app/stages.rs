@@ -23,13 +23,15 @@ const SCHEDULE_EVERY: Duration = Duration::from_secs(15);
 /// After an error a stage waits this long.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts every stage.
-pub(super) fn start(app: &Arc<App>) -> Workers {
+/// Starts every stage; the schedule of batches as well, unless they are run by hand.
+pub(super) fn start(app: &Arc<App>, batches_by_hand: bool) -> Workers {
     let mut workers = Workers::default();
     let stop = workers.stop();
     workers.spawn("ingest", ingest(Arc::clone(app), stop.clone()));
     workers.spawn("judge", judge(Arc::clone(app), stop.clone()));
-    workers.spawn("settle", settle(Arc::clone(app), stop));
+    if !batches_by_hand {
+        workers.spawn("settle", settle(Arc::clone(app), stop));
+    }
     workers
 }
 

@@ -6,6 +6,7 @@ pub mod check;
 mod completions;
 mod config;
 mod database;
+mod demo;
 mod explain;
 mod export;
 mod import;
@@ -68,6 +69,8 @@ show` lists them with where each came from.";
 enum Command {
     /// Run the server: webhooks, API, pages and the workers behind them
     Serve(serve::Args),
+    /// Play a made-up half year on a server of its own, and show what comes of it
+    Demo(demo::Args),
     /// Check campaign files; prints every problem with its place
     Check(CheckArgs),
     /// Try campaign files on past events, without a server or a database
@@ -133,6 +136,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
 fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Serve(args) => serve::run(args, &cli.settings, out),
+        Command::Demo(args) => demo::run(args, &cli.settings, out),
         Command::Check(args) if args.paths.is_empty() => {
             let rules_dir = cli.settings.load()?.rules_dir;
             check::run(&[rules_dir], args.json, out)

@@ -59,27 +59,30 @@ async fn serve(config: Config, out: &mut dyn Write) -> anyhow::Result<u8> {
     Ok(code as u8)
 }
 
-async fn death(running: &Running) {
+/// Ends when a task of the server has ended by itself.
+pub(super) async fn death(running: &Running) {
     while !running.has_died() {
         tokio::time::sleep(PULSE).await;
     }
 }
 
 /// The signals that mean "please end".
-struct Signals {
+pub(super) struct Signals {
     term: Signal,
     int: Signal,
 }
 
 impl Signals {
-    fn listen() -> anyhow::Result<Self> {
+    /// From now on they are heard.
+    pub(super) fn listen() -> anyhow::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
             int: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
         })
     }
 
-    async fn told_to_end(&mut self) -> &'static str {
+    /// Waits for one of them; its name.
+    pub(super) async fn told_to_end(&mut self) -> &'static str {
         tokio::select! {
             _ = self.term.recv() => "SIGTERM",
             _ = self.int.recv() => "SIGINT",
@@ -119,7 +122,7 @@ fn greeting(config: &Config, listening: SocketAddr) -> String {
 }
 
 /// An address that can be connected to: "all addresses" is none.
-fn reachable(listening: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

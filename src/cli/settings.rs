@@ -51,6 +51,16 @@ impl SettingsArgs {
         load(&self.flags(), self.config.as_deref())
     }
 
+    /// `--listen-addr`, for a command that takes no other settings.
+    pub fn listen_addr(&self) -> Option<&str> {
+        self.listen_addr.as_deref()
+    }
+
+    /// `--rust-log`, for a command that takes no other settings.
+    pub fn log_filter(&self) -> Option<&str> {
+        self.rust_log.as_deref()
+    }
+
     fn flags(&self) -> BTreeMap<String, String> {
         [
             ("database-url", &self.database_url),

@@ -68,7 +68,9 @@ pub fn near_misses(campaign: &Campaign, world: &World<'_>, claims: &[Claim<'_>])
         if !owned.contains_key(&customer.id) {
             similar_people(customer, &by_folded, &by_uid, &mut found);
         }
-        similar_coupons(world, customer, &mut found);
+        if campaign.attribution.coupons {
+            similar_coupons(world, customer, &mut found);
+        }
     }
     found.sort_unstable();
     found.dedup();

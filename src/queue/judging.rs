@@ -100,11 +100,9 @@ fn judge_by(
         promoters: &neighbourhood.promoters,
         decisions: &neighbourhood.decisions,
     };
-    let claims: Vec<Claim<'_>> = matching::resolve(campaign, &world)
-        .into_iter()
-        .filter(|claim| is_target(neighbourhood, campaign, claim))
-        .collect();
-    for claim in &claims {
+    let claims: Vec<Claim<'_>> = matching::resolve(campaign, &world);
+    let is_target = |id: &ReferralId| is_target(neighbourhood, campaign, id);
+    for claim in claims.iter().filter(|claim| is_target(&claim.referral.id)) {
         let key = (campaign.id.clone(), claim.referral.id.clone());
         if !wanted(&key) {
             continue;
@@ -120,14 +118,16 @@ fn judge_by(
             },
         );
     }
-    let near = near_misses(campaign, &world, &claims);
+    // Of the others not every customer is here; they tell who owns what, and no more.
+    let near = near_misses(campaign, &world, &claims).into_iter();
+    let near = near.filter(|near| near.referral.as_ref().is_none_or(is_target));
     out.near_misses
-        .extend(near.into_iter().map(|near| (campaign.id.clone(), near)));
+        .extend(near.map(|near| (campaign.id.clone(), near)));
 }
 
-fn is_target(neighbourhood: &Neighbourhood, campaign: &Campaign, claim: &Claim<'_>) -> bool {
-    match claim.referral.id.coupon_customer(&campaign.id) {
+fn is_target(neighbourhood: &Neighbourhood, campaign: &Campaign, id: &ReferralId) -> bool {
+    match id.coupon_customer(&campaign.id) {
         Some(customer) => neighbourhood.coupon_targets.contains(&customer),
-        None => neighbourhood.targets.contains(&claim.referral.id),
+        None => neighbourhood.targets.contains(id),
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::judging::Neighbourhood;
 use crate::domain::campaign::{Campaign, MatchKey};
 use crate::domain::decision::{CaseKind, Decisions, Subject};
+use crate::domain::email::CanonicalEmail;
 use crate::domain::fact::{CustomerState, ObjectKey, ObjectKind, ObjectState};
 use crate::domain::ids::{CaseId, ConnectionId, CouponId, CustomerId, PromoterId, ReferralId};
 use crate::domain::payment::Customer;
@@ -20,7 +21,8 @@ use crate::store::objects::{StoredObject, load_for_customers, load_objects};
 use crate::store::payments::load_payments;
 use crate::store::promoters::{all_coupons, load_promoters, owners_of_coupons};
 use crate::store::referrals::{
-    load_referrals, referrals_by_email, referrals_by_stripe_customer, referrals_by_uid,
+    load_referrals, referrals_by_email, referrals_by_folded_email, referrals_by_stripe_customer,
+    referrals_by_uid,
 };
 use crate::store::{StoreError, Tx};
 
@@ -59,8 +61,10 @@ pub async fn load(
     let mut referrals = by_id(load_referrals(tx, connection, &ids).await?);
     let mut customers = seeds.customers.clone();
     customers.extend(finder.customers_of(tx, referrals.values()).await?);
+    customers.extend(finder.look_alikes_of(tx, referrals.values()).await?);
     let coupon_targets = customers.clone();
     referrals.extend(finder.claimants_of(tx, &customers).await?);
+    referrals.extend(finder.resembling(tx, &customers).await?);
     let targets: BTreeSet<ReferralId> = referrals.keys().cloned().collect();
     customers.extend(finder.customers_of(tx, referrals.values()).await?);
     referrals.extend(finder.claimants_of(tx, &customers).await?);
@@ -175,6 +179,41 @@ impl Finder<'_> {
                 .map(|object| CustomerId::from(object.key.id)),
         );
         Ok(found)
+    }
+
+    /// Customers whose email differs from a referral's by tag or dots only: they match
+    /// nobody by it, but an admin should see them.
+    async fn look_alikes_of(
+        &self,
+        tx: &mut Tx,
+        referrals: impl Iterator<Item = &Referral>,
+    ) -> Result<BTreeSet<CustomerId>, StoreError> {
+        let folded: BTreeSet<String> = referrals
+            .filter_map(|referral| referral.email.as_ref().map(CanonicalEmail::folded))
+            .collect();
+        let folded: Vec<String> = folded.into_iter().collect();
+        let found = find_customers(tx, self.connection, &KeyKind::FoldedEmail, &folded).await?;
+        Ok(found.into_iter().map(|(_, customer)| customer).collect())
+    }
+
+    /// The same seen from the other side: referrals whose email differs from a customer's by
+    /// tag or dots only.
+    async fn resembling(
+        &self,
+        tx: &mut Tx,
+        customers: &BTreeSet<CustomerId>,
+    ) -> Result<BTreeMap<ReferralId, Referral>, StoreError> {
+        let ids: Vec<CustomerId> = customers.iter().cloned().collect();
+        let keys = load_customer_keys(tx, self.connection, &ids).await?;
+        let folded: BTreeSet<String> = keys
+            .into_values()
+            .flatten()
+            .filter(|(kind, _)| *kind == KeyKind::FoldedEmail)
+            .map(|(_, value)| value)
+            .collect();
+        let folded: Vec<String> = folded.into_iter().collect();
+        let found = referrals_by_folded_email(tx, self.connection, &folded).await?;
+        Ok(by_id(found))
     }
 
     /// Every registered referral that could claim one of these customers.

@@ -100,6 +100,9 @@ async fn items(
     now: Timestamp,
 ) -> Result<Vec<BatchItem>, StoreError> {
     judge_due_again(tx, connection, cut_off, now).await?;
+    let mut due = all_due(tx, connection, cut_off).await?;
+    // Limits go to whoever qualified first, however long each campaign holds.
+    due.sort_by(|a, b| (a.qualified_at, &a.id).cmp(&(b.qualified_at, &b.id)));
     let campaigns: HashMap<CampaignId, Campaign> = campaigns(tx, connection)
         .await?
         .into_iter()
@@ -107,13 +110,10 @@ async fn items(
         .collect();
     let mut items = adjustments(tx, connection).await?;
     let mut used = load_used(tx, connection, &campaigns).await?;
-    let mut after: Option<Qualification> = None;
-    loop {
-        let place = after.as_ref().map(|q| (q.settle_after, &q.id));
-        let due = due_qualifications(tx, connection, cut_off, place, CHUNK_ITEMS).await?;
-        let promoters: BTreeSet<&PromoterId> = due.iter().map(|q| &q.promoter).collect();
+    for chunk in due.chunks(CHUNK_ITEMS as usize) {
+        let promoters: BTreeSet<&PromoterId> = chunk.iter().map(|q| &q.promoter).collect();
         settled_before(tx, connection, &promoters, &mut used).await?;
-        for qualification in &due {
+        for qualification in chunk {
             items.push(settlement(
                 &campaigns,
                 &mut used,
@@ -121,12 +121,26 @@ async fn items(
                 items.len(),
             ));
         }
-        match due.last() {
-            Some(last) if due.len() >= CHUNK_ITEMS as usize => after = Some(last.clone()),
-            _ => break,
-        }
     }
     Ok(items)
+}
+
+/// Everything due, page by page.
+async fn all_due(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    cut_off: Timestamp,
+) -> Result<Vec<Qualification>, StoreError> {
+    let mut all: Vec<Qualification> = Vec::new();
+    loop {
+        let place = all.last().map(|q| (q.settle_after, &q.id));
+        let page = due_qualifications(tx, connection, cut_off, place, CHUNK_ITEMS).await?;
+        let is_last = page.len() < CHUNK_ITEMS as usize;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
 }
 
 /// Judges everything due again, chunk by chunk, so that the plan rests on today's facts.
@@ -303,4 +317,96 @@ async fn settled_before(
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{QualificationId, RevisionId};
+    use crate::domain::people::Promoter;
+    use crate::store::ConnectOptions;
+    use crate::store::batches::batch_items;
+    use crate::store::promoters::upsert_promoters;
+    use crate::store::qualifications::{QualificationState, insert_qualifications};
+
+    fn at(day: u32) -> Timestamp {
+        Timestamp::from_unix(0).unwrap().plus_days(day)
+    }
+
+    fn promoter() -> Promoter {
+        Promoter {
+            id: "prom_ana".into(),
+            name: "Ana".to_owned(),
+            email: None,
+            code: None,
+            coupons: Vec::new(),
+            stripe_customer_id: None,
+            suspended: false,
+        }
+    }
+
+    fn queued(id: &str, qualified: u32, settle_after: u32) -> Qualification {
+        Qualification {
+            id: QualificationId::from(id),
+            campaign: "spring".into(),
+            referral: id.into(),
+            person: id.to_owned(),
+            promoter: "prom_ana".into(),
+            revision: RevisionId::from("sha256:1"),
+            state: QualificationState::Queued,
+            reason: "threshold_met".to_owned(),
+            qualified_at: at(qualified),
+            settle_after: at(settle_after),
+            rewards: Vec::new(),
+            given: Vec::new(),
+            adjust_due: false,
+            sequence: 0,
+            created_at: at(qualified),
+            changed_at: at(qualified),
+        }
+    }
+
+    /// A campaign with a hold settles later than it qualifies: planning comes to an end all
+    /// the same, and whoever qualified first is first.
+    #[tokio::test]
+    async fn what_was_on_hold_is_planned_once_in_the_order_of_qualifying() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/q.db", folder.path().display());
+        let db = Db::connect(&url, &ConnectOptions::default()).await.unwrap();
+        db.migrate().await.unwrap();
+        let live = ConnectionId::from("live");
+        let mut tx = db.begin().await.unwrap();
+        upsert_promoters(&mut tx, &live, &[promoter()], at(0))
+            .await
+            .unwrap();
+        let waiting = [
+            queued("qual_a", 3, 4),
+            queued("qual_b", 1, 15),
+            queued("qual_c", 2, 16),
+            queued("qual_d", 8, 22),
+        ];
+        insert_qualifications(&mut tx, &live, &waiting)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let request = Request {
+            kind: BatchKind::Scheduled,
+            key: "slot.1".to_owned(),
+            slot_at: at(20),
+            cut_off: at(20),
+        };
+        let planned = plan(&db, &live, &request, at(20));
+        let planned = tokio::time::timeout(std::time::Duration::from_secs(30), planned)
+            .await
+            .expect("planning comes to an end");
+        let batch = planned.unwrap().unwrap();
+        let mut tx = db.read().await.unwrap();
+        let items = batch_items(&mut tx, &live, &batch, None, None, 10)
+            .await
+            .unwrap();
+        let order: Vec<&str> = items.iter().map(|i| i.qualification.as_str()).collect();
+        assert_eq!(order, ["qual_b", "qual_c", "qual_a"]);
+        tx.rollback().await.unwrap();
+        db.close().await;
+    }
 }

@@ -1,0 +1,31 @@
+//! What rooms of a running server share. `app` makes it; routes and workers are handed it.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::domain::ids::ConnectionId;
+use crate::intake::Endpoints;
+use crate::store::Db;
+
+/// What rooms share: hand it to routes and workers by `Arc`.
+#[derive(Debug)]
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The database, migrated.
+    pub db: Db,
+    /// The clock.
+    pub clock: SharedClock,
+    /// The connection from settings. Its id is its mode, so that a change of mode never mixes
+    /// test data into live data.
+    pub connection: ConnectionId,
+    /// The connections that take webhooks; add to it when an admin adds a connection.
+    pub endpoints: Arc<Endpoints>,
+    /// Told after every commit of events: stage 2 has work.
+    pub committed: Arc<Notify>,
+    /// Told whenever something was put on the work list of the judging stage.
+    pub touched: Arc<Notify>,
+}
