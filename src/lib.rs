@@ -20,7 +20,6 @@
 //! | [`payments`] | linked objects → payments, each once; payments → customers |
 //! | [`matching`] | customers and referrals → claims and cases |
 //! | [`mod@evaluate`] | (campaign, claim, instant) → verdict, with evidence; backtest over many |
-//! | [`offline`] | the evaluator on files: events, referrals, promoters |
 //! | [`store`] | SQLite or PostgreSQL: one SQL text a statement, one function a statement |
 //! | [`intake`] | the webhook endpoint and its group commit |
 //! | [`ingest`] | stored events → facts, in batches |
@@ -29,6 +28,7 @@
 //! | [`ledger`] | accounts, entries, and what can be checked of them |
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
 //! | [`verify`] | everything that can be recomputed, recomputed and compared |
+//! | [`offline`] | the evaluator on files, or on what is stored: backtests |
 //! | [`http`] | the server loop, problems, bodies |
 //! | [`shared`] | what the rooms of a running server share |
 //! | [`api`] | JSON under `/api/v1`, one file per resource |

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms from the values to the composition root. A room may import what stands before it.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 30] = [
     "domain",
     "stripe",
     "rules",
@@ -24,7 +24,6 @@ const ORDER: [&str; 29] = [
     "config",
     "telemetry",
     "store",
-    "offline",
     "workers",
     "http",
     "intake",
@@ -34,9 +33,11 @@ const ORDER: [&str; 29] = [
     "settle",
     "registry",
     "verify",
+    "offline",
     "doctor",
     "sync",
     "notify",
+    "shared",
     "api",
     "web",
     "app",

@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["events", "referrals", "promoters", "strict"])]
     from_db: bool,
     /// The instant to decide for [default: the newest event]
-    #[arg(long, value_name = "TIME", value_parser = instant)]
+    #[arg(long, value_name = "TIME", value_parser = super::database::instant)]
     at: Option<Timestamp>,
     /// One JSON object per referral and nothing else
     #[arg(long)]
@@ -59,11 +59,6 @@ const FORMATS: &str = "promoters.csv: id,name,email,code,coupons (coupon IDs sep
 referrals.csv: id,campaign,promoter,email,uid,stripe_customer_id,referred_at (blank = unknown; at \
 least one of email, uid, stripe_customer_id)\nColumns may come in any order. Lines that cannot be \
 used are told on stderr and passed over.";
-
-fn instant(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text)
-        .ok_or_else(|| "not a time; write it like 2026-03-01T00:00:00Z".to_owned())
-}
 
 /// Runs `qualify backtest`: verdicts to `out`, complaints to stderr.
 pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {

@@ -3,18 +3,22 @@
 
 use std::future::Future;
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::Context;
 
 use super::settings::SettingsArgs;
 use crate::app::{self, Drained, Opened};
-use crate::clock::SystemClock;
+use crate::clock::{ManualClock, SystemClock};
 use crate::config::Config;
+use crate::domain::time::Timestamp;
 use crate::telemetry;
 
-/// Runs a command that looks at the database.
+/// Runs a command that looks at the database, as at an instant if one is given: for looking
+/// back, and for a server whose clock stands still.
 pub(super) fn look<F>(
     settings: &SettingsArgs,
+    at: Option<Timestamp>,
     command: impl FnOnce(Opened) -> F,
 ) -> anyhow::Result<u8>
 where
@@ -22,7 +26,8 @@ where
 {
     let config = configured(settings)?;
     run(async {
-        let opened = app::open(config, SystemClock::shared()).await?;
+        let clock = at.map_or_else(SystemClock::shared, |at| Arc::new(ManualClock::at(at)));
+        let opened = app::open(config, clock).await?;
         closing(opened, command).await
     })
 }
@@ -87,4 +92,10 @@ pub(super) async fn drain(opened: &Opened) -> anyhow::Result<Drained> {
 /// A line on stderr. Somebody who closed it does not want to read it.
 pub(super) fn say(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// An instant as a flag's value.
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text)
+        .ok_or_else(|| "not a time; write it like 2026-03-01T00:00:00Z".to_owned())
 }

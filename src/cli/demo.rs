@@ -7,17 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
-use clap::CommandFactory;
-
 use super::serve::{Signals, death, reachable};
 use super::settings::SettingsArgs;
-use super::{Cli, Exit};
+use super::Exit;
+use crate::api::keys;
 use crate::config::LogFormat;
 use crate::demo::run::{Demo, Options};
 use crate::demo::story::{SEED, Story};
 use crate::demo::summary::{self, Summary};
 use crate::demo::words;
-use crate::telemetry;
+use crate::{random, telemetry};
 
 /// Where a demo that stays is first looked for.
 const PREFERRED: &str = "127.0.0.1:8080";
@@ -87,7 +86,7 @@ async fn demo(
     let took = started.elapsed();
     let mut code = Exit::Ok;
     if !args.exit {
-        let next = where_next(&demo, &summary);
+        let next = where_next(&demo, &summary).await?;
         // With --json, stdout is for the one object.
         if args.json {
             std::io::stderr().write_all(next.as_bytes())?;
@@ -124,30 +123,32 @@ fn write_summary(args: &Args, summary: &Summary, out: &mut dyn Write) -> anyhow:
     Ok(out.flush()?)
 }
 
-/// What to try while it runs. Only what this program has is named.
-fn where_next(demo: &Demo, summary: &Summary) -> String {
-    let url = format!("http://{}", reachable(demo.running.local_addr));
-    let mut text = format!(
-        "\nIt runs until you press Ctrl-C: {url} (DEMO)\n\
-         \x20 curl {url}/readyz\n\
-         \x20 curl {url}/metrics\n"
+/// What to try while it runs: the same questions to the API and to the command line, which is
+/// told the demo's own instant.
+async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
+    let app = &demo.running.app;
+    let (url, database) = (
+        format!("http://{}", reachable(demo.running.local_addr)),
+        &demo.database_url,
     );
+    let (chance, scopes) = (random::secret_bytes()?, ["*".to_owned()]);
+    let key = keys::create(&app.db, &app.connection, app.clock.now(), chance, ("demo", &scopes));
+    let key = key.await?.key;
+    let at = app.clock.now();
     let example = summary.nearest.first().map(|near| near.referral.as_str());
-    let commands = [
-        ("explain", example.map(|referral| format!(" {referral}"))),
-        ("verify", Some(String::new())),
-    ];
-    let known = Cli::command();
-    for (name, arguments) in commands {
-        if let (Some(arguments), true) = (arguments, known.find_subcommand(name).is_some()) {
-            let database = &demo.database_url;
-            let line = format!("  DATABASE_URL={database} qualify {name}{arguments}\n");
-            text.push_str(&line);
-        }
-    }
-    text
+    let example = example.unwrap_or("<referral>");
+    Ok(format!(
+        "\nDEMO: it runs at {url} until you press Ctrl-C. Its clock stands at {at}.\n\n\
+         \x20 KEY={key}\n\
+         \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/referrals/{example}/explanation\n\
+         \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/cases\n\
+         \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/batches\n\
+         \x20 curl {url}/metrics\n\n\
+         \x20 export DATABASE_URL={database}\n\
+         \x20 qualify explain {example} --at {at}\n\
+         \x20 qualify verify --at {at}\n"
+    ))
 }
-
 /// Where to listen: as told; else on any free port, a demo that stays on the usual one if it
 /// is free.
 fn listen(args: &Args, settings: &SettingsArgs) -> anyhow::Result<Vec<SocketAddr>> {

@@ -44,7 +44,7 @@ enum What {
 
 /// Runs `qualify export …`.
 pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    database::look(settings, |opened| async move {
+    database::look(settings, None, |opened| async move {
         match &args.out {
             None => write(args.what, &opened, out).await?,
             Some(path) => {

@@ -5,11 +5,15 @@ use std::io::Write;
 
 use super::settings::SettingsArgs;
 use super::{Exit, database};
+use crate::domain::time::Timestamp;
 use crate::verify::{Report, verify};
 
 /// `qualify verify`
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Judge for this instant instead of now
+    #[arg(long, value_name = "TIME", value_parser = database::instant)]
+    at: Option<Timestamp>,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -17,7 +21,7 @@ pub struct Args {
 
 /// Runs `qualify verify`.
 pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    database::look(settings, |opened| async move {
+    database::look(settings, args.at, |opened| async move {
         database::drain(&opened).await?;
         let scope = opened.scope();
         let report = verify(&opened.db, opened.id(), &scope, opened.clock.now()).await?;

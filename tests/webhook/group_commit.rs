@@ -111,6 +111,7 @@ async fn health_and_metrics_tell_what_happened() {
     let bench = Bench::start(Settings::default()).await;
     let to = bench.server.local_addr;
     assert_eq!(send(to, &delivery("evt_1")).await.status, 200);
+    assert_eq!(bench.read().await.len(), 1);
     let mut request = delivery("x");
     request.method = "GET".to_owned();
     request.body.clear();
@@ -121,7 +122,7 @@ async fn health_and_metrics_tell_what_happened() {
     assert!(
         ready
             .body
-            .contains(r#""ingest":{"waiting":1,"lag_seconds":0}"#),
+            .contains(r#""ingest":{"waiting":0,"lag_seconds":0}"#),
         "{ready:?}"
     );
     request.path = "/metrics".to_owned();

@@ -11,6 +11,7 @@ use super::settings::SettingsArgs;
 use super::{Exit, database};
 use crate::app::Opened;
 use crate::domain::ids::ReferralId;
+use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 use crate::evaluate::explain::{sentence, text};
 use crate::queue::judging::judge;
@@ -30,6 +31,9 @@ pub struct Args {
     /// A referral's id or uid, an email, or a Stripe customer's id
     #[arg(value_name = "REFERRAL|EMAIL|CUSTOMER")]
     who: String,
+    /// Judge for this instant instead of now
+    #[arg(long, value_name = "TIME", value_parser = database::instant)]
+    at: Option<Timestamp>,
     /// One JSON array
     #[arg(long)]
     json: bool,
@@ -47,7 +51,7 @@ struct Explained {
 
 /// Runs `qualify explain`.
 pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    database::look(settings, |opened| async move {
+    database::look(settings, args.at, |opened| async move {
         let mut tx = opened.db.read().await?;
         let code = match find::find(&mut tx, opened.id(), &args.who).await? {
             Ok(found) => {
