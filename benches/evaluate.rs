@@ -52,7 +52,7 @@ fn payment(customer: u32, index: u32) -> Payment {
         level: Level::Charge,
         amount: i64::from(mixed % 5_000),
         out_of_band: 0,
-        refunded: if mixed % 17 == 0 {
+        refunded: if mixed.is_multiple_of(17) {
             i64::from(mixed % 500)
         } else {
             0

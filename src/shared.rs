@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{AccountId, ConnectionId};
 use crate::intake::Endpoints;
 use crate::store::Db;
 
@@ -22,6 +22,8 @@ pub struct App {
     /// The connection from settings. Its id is its mode, so that a change of mode never mixes
     /// test data into live data.
     pub connection: ConnectionId,
+    /// The connection's account, as far as it is known: from settings, or from before.
+    pub account: Option<AccountId>,
     /// The connections that take webhooks; add to it when an admin adds a connection.
     pub endpoints: Arc<Endpoints>,
     /// Told after every commit of events: stage 2 has work.

@@ -105,6 +105,6 @@ fn the_same_as_json_of_another_half_year() {
     assert_eq!(summary["demo"], true);
     assert_eq!(summary["seed"], 7);
     assert_eq!(summary["ledger_balanced"], true);
-    assert_eq!(summary["events"]["quarantined"].as_i64(), Some(10));
+    assert_eq!(summary["events"]["quarantined"].as_i64(), Some(1));
     assert_eq!(summary["cases"].as_array().unwrap().len(), 10);
 }

@@ -146,7 +146,10 @@ async fn find(api: &Api, caller: &Caller, id: &PromoterId) -> Result<StoredPromo
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(clippy::option_option, reason = "left out, null and a value are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 struct Edit {
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]

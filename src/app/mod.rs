@@ -142,6 +142,7 @@ impl App {
         let endpoint = endpoint(&config, &db, &clock).await?;
         let app = Arc::new(Self {
             connection: endpoint.connection.clone(),
+            account: endpoint.account.clone(),
             endpoints: Arc::new(Endpoints::new(endpoint)),
             committed: Arc::new(Notify::new()),
             touched: Arc::new(Notify::new()),

@@ -37,7 +37,7 @@ pub(super) fn start(app: &Arc<App>, batches_by_hand: bool) -> Workers {
 
 async fn ingest(app: Arc<App>, stop: CancellationToken) {
     let scope = Scope {
-        account: app.config.stripe.account.clone(),
+        account: app.account.clone(),
         mode: app.config.stripe.mode,
     };
     while !stop.is_cancelled() {

@@ -6,10 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context;
+use super::Exit;
 use super::serve::{Signals, death, reachable};
 use super::settings::SettingsArgs;
-use super::Exit;
 use crate::api::keys;
 use crate::config::LogFormat;
 use crate::demo::run::{Demo, Options};
@@ -17,6 +16,7 @@ use crate::demo::story::{SEED, Story};
 use crate::demo::summary::{self, Summary};
 use crate::demo::words;
 use crate::{random, telemetry};
+use anyhow::Context;
 
 /// Where a demo that stays is first looked for.
 const PREFERRED: &str = "127.0.0.1:8080";
@@ -132,7 +132,13 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
         &demo.database_url,
     );
     let (chance, scopes) = (random::secret_bytes()?, ["*".to_owned()]);
-    let key = keys::create(&app.db, &app.connection, app.clock.now(), chance, ("demo", &scopes));
+    let key = keys::create(
+        &app.db,
+        &app.connection,
+        app.clock.now(),
+        chance,
+        ("demo", &scopes),
+    );
     let key = key.await?.key;
     let at = app.clock.now();
     let example = summary.nearest.first().map(|near| near.referral.as_str());

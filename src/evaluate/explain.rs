@@ -4,11 +4,13 @@
 use std::fmt::Write;
 
 use crate::domain::money::Money;
+use crate::domain::reason::ReasonCode;
 use crate::domain::verdict::{MatchedBy, RewardTo, Verdict, VerdictState};
 
 /// One sentence that says the verdict: `Pending: 12.40 USD more before 2026-03-12 09:00 UTC …`.
 pub fn sentence(verdict: &Verdict) -> String {
     let state = match verdict.state {
+        _ if is_settled(verdict) => "Settled",
         VerdictState::Qualified => "Qualified",
         VerdictState::Pending => "Pending",
         VerdictState::Rejected => "Rejected",
@@ -18,6 +20,10 @@ pub fn sentence(verdict: &Verdict) -> String {
         Some(reason) => format!("{state}: {}", reason.detail),
         None => state.to_owned(),
     }
+}
+
+fn is_settled(verdict: &Verdict) -> bool {
+    verdict.code() == Some(ReasonCode::Settled)
 }
 
 /// The whole explanation as plain text, one line a piece of evidence.
@@ -82,7 +88,7 @@ pub fn text(verdict: &Verdict) -> String {
         };
         let _ = writeln!(out, "  reward   {amount} to {to}");
     }
-    if let Some(at) = verdict.settle_after {
+    if let Some(at) = verdict.settle_after.filter(|_| !is_settled(verdict)) {
         let _ = writeln!(out, "  settles  with the first batch from {}", at.words());
     }
     out

@@ -98,10 +98,13 @@ pub(super) fn no_customer(referral: &Referral, campaign: &Campaign, window: &Win
                 .join(", ")
         );
     }
+    let until = window
+        .closes_at
+        .map(|end| format!("; one has to, and pay, before {}", end.words()));
     format!(
         "no Stripe customer matches by {} yet{}",
         tried.join(", "),
-        before(window)
+        until.unwrap_or_default()
     )
 }
 

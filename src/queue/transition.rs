@@ -181,9 +181,9 @@ pub fn as_shown(verdict: &Verdict, latest: Option<&Qualification>) -> Verdict {
             })
             .collect();
         let detail = if given.is_empty() {
-            "settled; nothing was owed".to_owned()
+            "nothing was owed".to_owned()
         } else {
-            format!("settled: {}", given.join(", "))
+            given.join(", ")
         };
         shown
             .reasons

@@ -77,7 +77,7 @@ fn a_dispute_lost_is_reversed_and_won_later_reinstated() {
     shop.pipe("events", &told(13, "charge.dispute.closed", "won"));
     assert!(settle(&shop).contains("0 settled, 0 reversed, 1 reinstated"));
     let told = shop.ok(&["explain", "ref_emil"]).out;
-    assert!(told.starts_with("Qualified: settled: 20.00 USD"), "{told}");
+    assert!(told.starts_with("Settled: 20.00 USD"), "{told}");
 }
 
 #[test]
@@ -137,5 +137,5 @@ fn a_better_claim_is_queued_once_the_settled_one_is_taken_back() {
         "the person is free for the better claim"
     );
     let told = shop.ok(&["explain", "ref_b"]).out;
-    assert!(told.starts_with("Qualified: settled: 20.00 USD"), "{told}");
+    assert!(told.starts_with("Settled: 20.00 USD"), "{told}");
 }
