@@ -91,7 +91,7 @@ fn load(to: SocketAddr, round: usize, acknowledged: &Arc<Mutex<BTreeSet<String>>
             std::thread::spawn(move || {
                 for number in 0..20_000 {
                     let id = format!("evt_{round}_{sender}_{number}");
-                    for _ in 0..1 + usize::from(number % 10 == 0) {
+                    for _ in 0..=usize::from(number % 10 == 0) {
                         match post(to, &id) {
                             Some(true) => {
                                 acknowledged.lock().unwrap().insert(id.clone());
