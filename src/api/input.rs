@@ -113,7 +113,7 @@ fn pointer(path: &Path) -> String {
     let mut pointer = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Seq { index } => pointer.push_str(&escaped(&index.to_string())),
             Segment::Map { key } => pointer.push_str(&escaped(key)),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
@@ -134,8 +134,11 @@ fn ending_in(pointer: String, name: &str) -> String {
     }
 }
 
-/// For a field that may be left out (unchanged), `null` (taken away) or a value.
-pub fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+/// A field that may be left out (unchanged), `null` (taken away) or a value.
+pub type Given<T> = Option<Option<T>>;
+
+/// Reads a field that may be left out (unchanged), `null` (taken away) or a value.
+pub fn given<'de, D, T>(deserializer: D) -> Result<Given<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

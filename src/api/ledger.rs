@@ -43,17 +43,14 @@ async fn accounts(State(api): State<Arc<Api>>, caller: Caller, params: Params) -
     caller.may(Scope::LedgerRead)?;
     let page = params.page(&["promoter"])?;
     let mut tx = api.app.db.read().await?;
-    let found = match params.id::<PromoterId>("promoter") {
-        Some(promoter) => {
-            let account = [Account::Promoter(promoter)];
-            balances(&mut tx, &caller.connection, &account).await?
-        }
-        None => {
-            let after = page.after.as_deref().map(parse_account);
-            let after = after.map(|account| account.ok_or_else(bad_cursor));
-            let after = after.transpose()?;
-            balance_page(&mut tx, &caller.connection, after.as_ref(), page.rows()).await?
-        }
+    let found = if let Some(promoter) = params.id::<PromoterId>("promoter") {
+        let account = [Account::Promoter(promoter)];
+        balances(&mut tx, &caller.connection, &account).await?
+    } else {
+        let after = page.after.as_deref().map(parse_account);
+        let after = after.map(|account| account.ok_or_else(bad_cursor));
+        let after = after.transpose()?;
+        balance_page(&mut tx, &caller.connection, after.as_ref(), page.rows()).await?
     };
     let mut rows: Vec<Balances> = Vec::new();
     for ((account, currency), minor) in found {

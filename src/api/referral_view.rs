@@ -50,12 +50,12 @@ pub(super) async fn present(
     };
     let ids = ids(&verdicts);
     let claims = load_referrals(tx, connection, &ids).await?;
-    let mut claims: HashMap<ReferralId, Referral> =
+    let claims: HashMap<ReferralId, Referral> =
         claims.into_iter().map(|r| (r.id.clone(), r)).collect();
     let qualifications = qualifications_of_referrals(tx, connection, &ids).await?;
     let one = |stored: StoredVerdict| {
         let verdict = as_seen(&stored.verdict, &qualifications);
-        let claim = claims.remove(&verdict.referral);
+        let claim = claims.get(&verdict.referral);
         shown(verdict, claim)
     };
     Ok(verdicts.into_iter().map(one).collect())
@@ -71,7 +71,7 @@ pub(super) fn as_seen(verdict: &Verdict, qualifications: &[Qualification]) -> Ve
     as_shown(verdict, settled)
 }
 
-fn shown(verdict: Verdict, claim: Option<Referral>) -> Shown {
+fn shown(verdict: Verdict, claim: Option<&Referral>) -> Shown {
     let sentence = sentence(&verdict);
     let opens_at = verdict.window.map(|window| window.opens_at);
     let source = if claim.is_some() {
@@ -79,7 +79,6 @@ fn shown(verdict: Verdict, claim: Option<Referral>) -> Shown {
     } else {
         "coupon"
     };
-    let claim = claim.as_ref();
     Shown {
         email: claim.and_then(|c| c.email.clone()),
         uid: claim.and_then(|c| c.uid.clone()),

@@ -159,12 +159,11 @@ async fn explanation(
 async fn find(api: &Api, caller: &Caller, id: &ReferralId) -> Result<StoredVerdict, Problem> {
     let missing = || not_found("referral");
     let mut tx = api.app.db.read().await?;
-    let campaign = match campaign_of_coupon(id) {
-        Some(campaign) => campaign,
-        None => {
-            let claim = get_referral(&mut tx, &caller.connection, id).await?;
-            claim.ok_or_else(missing)?.campaign
-        }
+    let campaign = if let Some(campaign) = campaign_of_coupon(id) {
+        campaign
+    } else {
+        let claim = get_referral(&mut tx, &caller.connection, id).await?;
+        claim.ok_or_else(missing)?.campaign
     };
     let found = get_verdict(&mut tx, &caller.connection, &campaign, id).await?;
     drop(tx);
