@@ -42,6 +42,11 @@ impl Input {
             Some(given) if is_json(given) => &self.bytes,
             _ => return Err(not_json()),
         };
+        // Serde would read a list as a struct, field by field.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            let read = serde_json::from_slice::<serde::de::IgnoredAny>(text);
+            return Err(read.map_or_else(|error| broken(&error), |_| not_an_object("")));
+        }
         let mut reader = serde_json::Deserializer::from_slice(text);
         let value = serde_path_to_error::deserialize(&mut reader)
             .map_err(|error| refused(error.path(), error.inner()))?;
@@ -53,6 +58,11 @@ impl Input {
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or("").trim();
     essence.eq_ignore_ascii_case("application/json")
+}
+
+fn not_an_object(pointer: &str) -> Problem {
+    let detail = "This value is not acceptable here; expected an object.";
+    refusal::field("field_invalid", pointer, detail)
 }
 
 fn not_json() -> Problem {
@@ -96,6 +106,9 @@ fn refused(path: &Path, error: &serde_json::Error) -> Problem {
         let detail = "This field has to be there.";
         return refusal::field("field_missing", &ending_in(pointer, named), detail);
     }
+    if expected.is_some_and(|expected| expected.starts_with("struct ")) {
+        return not_an_object(&pointer);
+    }
     let detail = expected.map_or_else(
         || "This value is not acceptable here.".to_owned(),
         |expected| {
@@ -134,12 +147,11 @@ fn ending_in(pointer: String, name: &str) -> String {
     }
 }
 
-/// For a field that may be left out (unchanged), `null` (taken away) or a value.
-#[expect(
-    clippy::option_option,
-    reason = "left out, null and a value are three things"
-)]
-pub fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+/// A field that may be left out (unchanged), `null` (taken away) or a value.
+pub type Given<T> = Option<Option<T>>;
+
+/// Reads a field that may be left out (unchanged), `null` (taken away) or a value.
+pub fn given<'de, D, T>(deserializer: D) -> Result<Given<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -205,7 +217,14 @@ mod tests {
                 "unknown_field",
                 Some("/list/0/m"),
             ),
-            ("[]", "field_invalid", None),
+            ("[\"a\", null]", "field_invalid", Some("")),
+            ("[", "json_invalid", None),
+            ("", "json_invalid", None),
+            (
+                "{\"name\":\"a\",\"list\":[7]}",
+                "field_invalid",
+                Some("/list/0"),
+            ),
         ] {
             let input = Input {
                 bytes: text.as_bytes().into(),

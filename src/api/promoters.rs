@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::answer::{Answer, List, ok, with};
 use super::caller::Caller;
-use super::input::{Input, Nothing, given};
+use super::input::{Given, Input, Nothing, given};
 use super::params::{Params, bad_cursor};
 use super::refusal::not_found;
 use super::scope::Scope;
@@ -146,19 +146,15 @@ async fn find(api: &Api, caller: &Caller, id: &PromoterId) -> Result<StoredPromo
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::option_option,
-    reason = "left out, null and a value are three things"
-)]
 struct Edit {
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]
-    email: Option<Option<String>>,
+    email: Given<String>,
     #[serde(default, deserialize_with = "given")]
-    code: Option<Option<String>>,
+    code: Given<String>,
     coupons: Option<Vec<String>>,
     #[serde(default, deserialize_with = "given")]
-    stripe_customer_id: Option<Option<String>>,
+    stripe_customer_id: Given<String>,
 }
 
 async fn edit(

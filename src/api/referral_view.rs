@@ -50,13 +50,13 @@ pub(super) async fn present(
     };
     let ids = ids(&verdicts);
     let claims = load_referrals(tx, connection, &ids).await?;
-    let mut claims: HashMap<ReferralId, Referral> =
+    let claims: HashMap<ReferralId, Referral> =
         claims.into_iter().map(|r| (r.id.clone(), r)).collect();
     let qualifications = qualifications_of_referrals(tx, connection, &ids).await?;
     let one = |stored: StoredVerdict| {
         let verdict = as_seen(&stored.verdict, &qualifications);
-        let claim = claims.remove(&verdict.referral);
-        shown(verdict, claim.as_ref())
+        let claim = claims.get(&verdict.referral);
+        shown(verdict, claim)
     };
     Ok(verdicts.into_iter().map(one).collect())
 }

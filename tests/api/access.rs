@@ -103,3 +103,29 @@ async fn without_a_key_in_force_nothing_is_answered() {
     assert!(!kept.contains("qk_"));
     bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_use_of_a_key_is_noted_once_a_minute() {
+    let bench = Bench::start().await;
+    let app = &bench.server.app;
+    let started = bench.clock.now().unix();
+    let last_used = async || {
+        let mut tx = app.db.read().await.unwrap();
+        list_keys(&mut tx, &app.connection).await.unwrap()[0].last_used_at
+    };
+    // It is noted beside the request, so it is there a moment later.
+    let noted = async |at: i64| {
+        while last_used().await != Some(at) {
+            tokio::task::yield_now().await;
+        }
+    };
+    bench.get("/promoters").await;
+    noted(started).await;
+    for seconds in [59, 1] {
+        bench.clock.advance(seconds);
+        bench.get("/promoters").await;
+    }
+    // The first of the two was within the minute: only the second is ever written.
+    noted(started + 60).await;
+    bench.end().await;
+}

@@ -316,3 +316,17 @@ async fn bodies_have_a_size_and_a_kind() {
     );
     bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_is_said_and_may_be_tried_again() {
+    let bench = Bench::furnished().await;
+    bench.server.app.db.close().await;
+    for (method, path) in [("GET", "/promoters"), ("POST", "/batches/run")] {
+        let request = bench.request(method, path, &[]);
+        let answer = send(bench.server.local_addr, &request).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert_eq!(answer.text("code").unwrap(), "database_unavailable");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    bench.end().await;
+}

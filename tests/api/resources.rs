@@ -176,7 +176,7 @@ async fn batches_and_accounts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_and_near_misses() {
     let bench = Bench::furnished().await;
-    bench.refer("ref_bo", "bo+shop@invited.example").await;
+    bench.refer("ref_bo", "bo@invited.example").await;
     bench
         .customer("cus_bo", "bo@invited.example", "2026-03-02T10:00:00Z")
         .await;
@@ -193,6 +193,12 @@ async fn events_and_near_misses() {
     bench.catch_up().await;
     let read = body(&bench.get("/events/evt_odd").await);
     assert_eq!(read["state"], "ignored");
-    shot!("near_misses", bench.get("/near-misses").await);
+    // Paid an hour before the referral.
+    bench
+        .payment("ch_1", "cus_bo", 5000, "2026-03-01T08:00:00Z")
+        .await;
+    let near = bench.get("/near-misses").await;
+    assert_eq!(body(&near)["data"][0]["kind"], "just_outside_window");
+    shot!("near_misses", near);
     bench.end().await;
 }
