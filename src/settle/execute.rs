@@ -29,7 +29,17 @@ pub async fn execute(
     batch: &BatchId,
     now: Timestamp,
 ) -> Result<BatchTotals, StoreError> {
-    while chunk(db, connection, batch, now).await? {}
+    loop {
+        match chunk(db, connection, batch, now, CHUNK_ITEMS).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            // One item that cannot be booked must not hold up the others.
+            Err(StoreError::Taken(_) | StoreError::Refused(_)) => {
+                one_by_one(db, connection, batch, now).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
     let mut tx = db.begin().await?;
     let Some(stored) = get_batch(&mut tx, connection, batch).await? else {
         return Ok(BatchTotals::default());
@@ -77,19 +87,49 @@ async fn finish(
     Ok(totals)
 }
 
-/// Carries out the next chunk; whether there was one.
+/// Carries out the next chunk item by item; the one that the database refuses gets its words
+/// as the outcome, and its qualification is looked at again by the next batch.
+async fn one_by_one(
+    db: &Db,
+    connection: &ConnectionId,
+    batch: &BatchId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for _ in 0..CHUNK_ITEMS {
+        match chunk(db, connection, batch, now, 1).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(StoreError::Taken(words) | StoreError::Refused(words)) => {
+                let mut tx = db.begin().await?;
+                let pending = Some(ItemState::Pending);
+                let next = batch_items(&mut tx, connection, batch, pending, None, 1).await?;
+                let outcomes: Vec<_> = next
+                    .iter()
+                    .map(|item| (item.position, ItemState::Superseded, words.clone()))
+                    .collect();
+                finish_items(&mut tx, connection, batch, &outcomes).await?;
+                tx.commit().await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Carries out the next pending items in one transaction; how many there were.
 async fn chunk(
     db: &Db,
     connection: &ConnectionId,
     batch: &BatchId,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+    most: u32,
+) -> Result<usize, StoreError> {
     let mut tx = db.begin().await?;
     let pending = Some(ItemState::Pending);
-    let items = batch_items(&mut tx, connection, batch, pending, None, CHUNK_ITEMS).await?;
+    let items = batch_items(&mut tx, connection, batch, pending, None, most).await?;
     if items.is_empty() {
         tx.rollback().await?;
-        return Ok(false);
+        return Ok(0);
     }
     let ids: Vec<QualificationId> = items
         .iter()
@@ -111,7 +151,7 @@ async fn chunk(
     let free = &work.free_again;
     mark_dirty(&mut tx, connection, DirtyKind::Customer, free, now_us).await?;
     tx.commit().await?;
-    Ok(true)
+    Ok(items.len())
 }
 
 /// What a chunk writes.
