@@ -257,6 +257,11 @@ fn settings(database_url: &str, rules: &Path, listen: SocketAddr) -> Result<Conf
     })
 }
 
+/// The demo's campaign files, as text.
+pub fn rule_files() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|(_, text)| *text)
+}
+
 fn write_rules(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     RULES

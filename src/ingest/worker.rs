@@ -11,6 +11,7 @@ use crate::store::customer_keys::{KeyKind, add_customer_keys, find_customers};
 use crate::store::dirty::{DirtyKind, mark_dirty};
 use crate::store::events::{mark_events, received_batch};
 use crate::store::json::to_json;
+use crate::store::leases::{Stage, enter};
 use crate::store::objects::{load_groups, load_objects, upsert_objects};
 use crate::store::payments::{
     StoredPayment, delete_payments, load_payment_groups, upsert_payments,
@@ -28,6 +29,7 @@ pub async fn ingest_batch(
     clock: &dyn Clock,
 ) -> Result<usize, StoreError> {
     let mut tx = db.begin().await?;
+    enter(&mut tx, connection, Stage::Fold).await?;
     let events = received_batch(&mut tx, connection, BATCH_EVENTS_MAX).await?;
     if events.is_empty() {
         tx.rollback().await?;

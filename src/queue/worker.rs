@@ -14,6 +14,7 @@ use crate::rules;
 use crate::store::campaigns::{current_campaigns, revision_by_hash};
 use crate::store::cases::{CaseState, StoredCase, cases_of_referrals, upsert_cases};
 use crate::store::dirty::{DirtyKind, claim_dirty, clear_dirty, mark_dirty};
+use crate::store::leases::{Stage, enter};
 use crate::store::near_misses::{NearMiss as StoredNearMiss, insert_near_misses};
 use crate::store::qualifications::{
     Qualification, QualificationState, Transition, change_qualifications, insert_qualifications,
@@ -35,6 +36,7 @@ pub async fn judge_batch(
     clock: &dyn Clock,
 ) -> Result<usize, StoreError> {
     let mut tx = db.begin().await?;
+    enter(&mut tx, connection, Stage::Judge).await?;
     let waiting = claim_dirty(&mut tx, connection, BATCH_JUDGED_MAX).await?;
     if waiting.is_empty() {
         tx.rollback().await?;
@@ -110,6 +112,7 @@ pub async fn rejudge(
     seeds: Seeds,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    enter(tx, connection, Stage::Judge).await?;
     let prepared = prepare(tx, connection, seeds).await?;
     let judgements = judge(&prepared.neighbourhood, now);
     apply(tx, connection, prepared, judgements, now).await

@@ -4,8 +4,10 @@
 use sqlx::FromRow;
 
 use super::db::Tx;
+use super::dialect::Engine;
 use super::error::StoreError;
 use super::statement::Statement;
+use crate::domain::ids::ConnectionId;
 
 /// A lease as held.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -55,6 +57,42 @@ pub async fn fence(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
         .bind(lease.epoch)
         .execute_exactly("writing under a lease", 1, tx)
         .await
+}
+
+/// A stage that reads what is stored and writes it back merged: one transaction at a time for
+/// each connection, or an update made between the read and the write would be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Facts merged into objects, and payments regrouped.
+    Fold,
+    /// Verdicts and qualifications made from facts.
+    Judge,
+}
+
+impl Stage {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Fold => "stage:fold:",
+            Self::Judge => "stage:judge:",
+        }
+    }
+}
+
+/// Waits until no other transaction is in this stage of the connection, and keeps others out
+/// until this one ends. On SQLite a transaction that writes is alone already.
+pub async fn enter(tx: &mut Tx, connection: &ConnectionId, stage: Stage) -> Result<(), StoreError> {
+    if tx.engine() == Engine::Sqlite {
+        return Ok(());
+    }
+    Statement::new(
+        "INSERT INTO leases (name, holder, epoch, expires_at_us)
+         VALUES ($1, 'stage', 1, 0)
+         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder",
+    )
+    .bind(format!("{}{connection}", stage.name()))
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Gives a lease back early; nothing happens if it has moved on.
