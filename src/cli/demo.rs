@@ -143,6 +143,8 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
     let at = app.clock.now();
     let example = summary.nearest.first().map(|near| near.referral.as_str());
     let example = example.unwrap_or("<referral>");
+    let program = std::env::current_exe().map(|path| path.display().to_string());
+    let program = program.unwrap_or_else(|_| "qualify".to_owned());
     Ok(format!(
         "\nDEMO: it runs at {url} until you press Ctrl-C. Its clock stands at {at}.\n\n\
          \x20 KEY={key}\n\
@@ -151,8 +153,8 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
          \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/batches\n\
          \x20 curl {url}/metrics\n\n\
          \x20 export DATABASE_URL={database}\n\
-         \x20 qualify explain {example} --at {at}\n\
-         \x20 qualify verify --at {at}\n"
+         \x20 {program} explain {example} --at {at}\n\
+         \x20 {program} verify --at {at}\n"
     ))
 }
 /// Where to listen: as told; else on any free port, a demo that stays on the usual one if it
