@@ -73,3 +73,5 @@ CREATE TABLE near_misses (
 );
 
 CREATE INDEX near_misses_by_time ON near_misses (connection_id, found_at, near_miss_id);
+CREATE INDEX near_misses_by_referral ON near_misses (connection_id, referral_id);
+CREATE INDEX near_misses_by_customer ON near_misses (connection_id, customer_id);

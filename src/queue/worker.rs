@@ -15,7 +15,9 @@ use crate::store::campaigns::{current_campaigns, revision_by_hash};
 use crate::store::cases::{CaseState, StoredCase, cases_of_referrals, upsert_cases};
 use crate::store::dirty::{DirtyKind, claim_dirty, clear_dirty, mark_dirty};
 use crate::store::leases::{Stage, enter};
-use crate::store::near_misses::{NearMiss as StoredNearMiss, insert_near_misses};
+use crate::store::near_misses::{
+    NearMiss as StoredNearMiss, delete_near_misses, insert_near_misses, near_misses_about,
+};
 use crate::store::qualifications::{
     Qualification, QualificationState, Transition, change_qualifications, insert_qualifications,
     qualifications_of_referrals,
@@ -276,8 +278,29 @@ async fn apply(
         .iter()
         .map(|(campaign, near)| super::near_miss_row(campaign, near, now))
         .collect();
-    insert_near_misses(tx, connection, &near).await?;
+    apply_near_misses(tx, connection, &prepared, &judgements, &near).await?;
     apply_transitions(tx, connection, &prepared, &judgements, now).await
+}
+
+/// Near misses as they are now: what no longer nearly matches is forgotten, so that they do not
+/// depend on the order in which events came.
+async fn apply_near_misses(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    prepared: &Prepared,
+    judgements: &Judgements,
+    near: &[StoredNearMiss],
+) -> Result<(), StoreError> {
+    let referrals: Vec<ReferralId> = judgements.judged.keys().map(|(_, id)| id.clone()).collect();
+    let customers = prepared.neighbourhood.coupon_targets.iter().cloned();
+    let customers: Vec<CustomerId> = customers.collect();
+    let there = near_misses_about(tx, connection, &referrals, &customers).await?;
+    let now: BTreeSet<&str> = near.iter().map(|near| near.near_miss_id.as_str()).collect();
+    let gone = there.into_iter().filter(|id| !now.contains(id.as_str()));
+    let gone: Vec<String> = gone.collect();
+    delete_near_misses(tx, connection, &gone).await?;
+    insert_near_misses(tx, connection, near).await?;
+    Ok(())
 }
 
 /// Coupon referrals that were judged before and are no more: their verdicts go, and what was

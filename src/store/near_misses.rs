@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::db::Tx;
 use super::error::StoreError;
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, CustomerId, ReferralId};
 
 /// A near miss. Its id follows from what it is about, so that it is recorded once.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -79,6 +79,36 @@ pub async fn list_near_misses(
         .push(" ORDER BY found_at DESC, near_miss_id DESC LIMIT $#", limit)
         .fetch_all(tx)
         .await
+}
+
+/// The ids of what is recorded of these referrals, and of these customers where no referral is
+/// concerned.
+pub async fn near_misses_about(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    referrals: &[ReferralId],
+    customers: &[CustomerId],
+) -> Result<Vec<String>, StoreError> {
+    let mut found: Vec<(String,)> = Statement::new(
+        "SELECT near_miss_id FROM near_misses
+         WHERE connection_id = $1 AND referral_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(referrals)
+    .fetch_all(tx)
+    .await?;
+    let alone: Vec<(String,)> = Statement::new(
+        "SELECT near_miss_id FROM near_misses
+         WHERE connection_id = $1 AND referral_id IS NULL AND customer_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(customers)
+    .fetch_all(tx)
+    .await?;
+    found.extend(alone);
+    let mut ids: Vec<String> = found.into_iter().map(|(id,)| id).collect();
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 /// Removes near misses that are dealt with or no longer true; how many were there.

@@ -13,7 +13,7 @@ use qualify::store::cases::{
 };
 use qualify::store::dirty::{DirtyKind, claim_dirty, clear_dirty, mark_dirty, waiting};
 use qualify::store::near_misses::{
-    NearMiss, delete_near_misses, insert_near_misses, list_near_misses,
+    NearMiss, delete_near_misses, insert_near_misses, list_near_misses, near_misses_about,
 };
 use qualify::store::verdicts::{
     StoredVerdict, VerdictFilter, count_verdicts, delete_verdicts, due_for_recheck, get_verdict,
@@ -314,4 +314,20 @@ async fn near_misses_are_recorded_once(db: &Db) {
     assert_eq!(rest, [near("a", 1)]);
     let gone = delete_near_misses(&mut tx, &conn(), &["a".to_owned(), "z".to_owned()]).await;
     assert_eq!(gone.unwrap(), 1);
+    let of_referral = NearMiss {
+        referral_id: Some("ref_1".to_owned()),
+        ..near("d", 4)
+    };
+    insert_near_misses(&mut tx, &conn(), &[of_referral])
+        .await
+        .unwrap();
+    let (referral, customer) = (["ref_1".into()], ["cus_1".into()]);
+    let about = near_misses_about(&mut tx, &conn(), &referral, &[]).await;
+    assert_eq!(about.unwrap(), ["d"]);
+    let about = near_misses_about(&mut tx, &conn(), &[], &customer).await;
+    assert_eq!(
+        about.unwrap(),
+        ["b", "c"],
+        "those of a referral are not the customer's"
+    );
 }
