@@ -38,6 +38,8 @@ mod access;
 mod events;
 #[path = "store_contract/facts.rs"]
 mod facts;
+#[path = "store_contract/marking.rs"]
+mod marking;
 #[path = "store_contract/parity.rs"]
 mod parity;
 #[path = "store_contract/people.rs"]
