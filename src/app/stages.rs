@@ -8,17 +8,19 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
+use crate::clock::SECOND_US;
+use crate::domain::time::Timestamp;
 use crate::ingest::read::Scope;
 use crate::ingest::worker::ingest_batch;
 use crate::queue::worker::{judge_batch, mark_due};
-use crate::settle::schedule::run_due;
+use crate::settle::schedule::{next, run_due};
 use crate::store::{StoreError, retry};
 use crate::telemetry::field;
 use crate::workers::Workers;
 
 /// A stage that was not told looks by itself this often: another node may have left it work.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often the schedule is looked at.
+/// How often the schedule is looked at besides its instants: a batch may have been left unfinished.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(15);
 /// After an error a stage waits this long.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
@@ -83,8 +85,19 @@ async fn settle(app: Arc<App>, stop: CancellationToken) {
             Ok(None) => {}
             Err(error) => log("settle", &error),
         }
-        rest(&nobody, SCHEDULE_EVERY, &stop).await;
+        let wait = until_next(schedule, app.clock.now_us());
+        rest(&nobody, wait, &stop).await;
     }
+}
+
+/// How long until the schedule's next instant, or until it is looked at anyway.
+fn until_next(schedule: &cron::Schedule, now_us: i64) -> Duration {
+    let now = Timestamp::from_unix(now_us.div_euclid(SECOND_US)).unwrap_or_default();
+    let next_us = next(schedule, now).map(|at| at.unix().saturating_mul(SECOND_US));
+    let wait_us = next_us.map(|next_us| next_us.saturating_sub(now_us));
+    let wait = wait_us.and_then(|wait_us| u64::try_from(wait_us).ok());
+    wait.map_or(SCHEDULE_EVERY, Duration::from_micros)
+        .min(SCHEDULE_EVERY)
 }
 
 fn worked(stage: &'static str, done: Result<usize, StoreError>) -> Option<usize> {
@@ -111,5 +124,25 @@ async fn rest(told: &Notify, at_most: Duration, stop: &CancellationToken) {
         () = told.notified() => {}
         () = tokio::time::sleep(at_most) => {}
         () = stop.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr as _;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_runs_at_its_instant() {
+        let noon_us = 1_773_144_000 * SECOND_US; // 2026-03-10T12:00:00Z
+        let every = |text| cron::Schedule::from_str(text).unwrap();
+        let often = every("*/2 * * * * *");
+        assert_eq!(until_next(&often, noon_us), Duration::from_secs(2));
+        assert_eq!(
+            until_next(&often, noon_us + 500_000),
+            Duration::from_millis(1500)
+        );
+        assert_eq!(until_next(&every("0 0 0 * * *"), noon_us), SCHEDULE_EVERY);
     }
 }

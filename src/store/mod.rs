@@ -49,6 +49,6 @@ pub mod leases;
 pub use db::{ConnectOptions, Db, Tx};
 pub use error::StoreError;
 pub use migrations::Schema;
-pub use retry::{ATTEMPTS_MAX, Passing, retry};
+pub use retry::{ATTEMPTS_MAX, Contested, Passing, retry};
 pub use statement::{Record, Statement};
 pub use value::Value;
