@@ -73,7 +73,8 @@ async fn settle(app: Arc<App>, stop: CancellationToken) {
     let nobody = Notify::new();
     while !stop.is_cancelled() {
         let schedule = &app.config.settle_cron.schedule;
-        match run_due(&app.db, &app.connection, schedule, app.clock.as_ref()).await {
+        let run = || run_due(&app.db, &app.connection, schedule, app.clock.as_ref());
+        match retry(run).await {
             Ok(Some(ran)) => tracing::info!(
                 batch = ran.batch.as_str(),
                 settled = ran.totals.settled,

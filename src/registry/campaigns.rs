@@ -54,12 +54,11 @@ pub async fn save(
         }
         let same = current.filter(|c| c.revision == campaign.revision.as_str());
         let changed = same.is_none();
-        let number = match same {
-            Some(current) => current.number,
-            None => {
-                let tx = &mut tx;
-                put(tx, connection, clock, &campaign, source, expected, author).await?
-            }
+        let number = if let Some(current) = same {
+            current.number
+        } else {
+            let tx = &mut tx;
+            put(tx, connection, clock, &campaign, source, expected, author).await?
         };
         tx.commit().await?;
         let campaign = campaign.clone();

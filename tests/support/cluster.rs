@@ -31,7 +31,8 @@ impl Cluster {
             .keep()
             .display()
             .to_string();
-        let settings: String = settings.iter().map(|s| format!(" -c {s}")).collect();
+        let settings: Vec<String> = settings.iter().map(|s| format!(" -c {s}")).collect();
+        let settings = settings.concat();
         let mut shell = unprivileged(&folder)
             .args(["sh", "-c", SCRIPT, "sh", &folder, &settings])
             .env("BIN", programs().display().to_string())

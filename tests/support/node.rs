@@ -210,10 +210,11 @@ pub fn ask(
 
 /// A request as bytes.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let headers: String = headers
+    let headers: Vec<String> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let headers = headers.concat();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n",
         body.len()
@@ -365,7 +366,7 @@ impl Seen {
         *self.last.lock().unwrap() = Some(Instant::now());
         self.acknowledged.lock().unwrap().insert(id_of(body));
         let count = self.answers.fetch_add(1, Ordering::Relaxed);
-        if count % 10 == 0 {
+        if count.is_multiple_of(10) {
             let nodes = self.nodes.lock().unwrap().clone();
             post(nodes[count % nodes.len()], body);
         }
