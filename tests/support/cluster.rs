@@ -151,7 +151,12 @@ max_client_conn = 500
 logfile = $d/pgbouncer.log
 pidfile = $d/pgbouncer.pid
 END
-    pgbouncer -q -d "$d/pgbouncer.ini"
+    pgbouncer -q -d "$d/pgbouncer.ini" || return
+    for _ in $(seq 100); do
+        [ -S "$d/.s.PGSQL.6432" ] && return
+        sleep 0.1
+    done
+    return 1
 }
 while read -r order; do
     case $order in
