@@ -20,7 +20,7 @@ async fn nothing_is_answered_200_while_it_is_gone_and_nothing_is_lost() {
     let (a, b) = (site.start(), site.start());
     a.ready(PATIENCE);
     b.ready(PATIENCE);
-    let load = Load::start(8, &[a.address, b.address], |n| {
+    let load = Load::start(4, &[a.address, b.address], |n| {
         Some(customer(&format!("d{n}")))
     });
     let taken = |since: usize| {
@@ -37,7 +37,7 @@ async fn nothing_is_answered_200_while_it_is_gone_and_nothing_is_lost() {
         // Answers to what was stored before are still under way.
         std::thread::park_timeout(Duration::from_millis(500));
         let before = load.answered();
-        std::thread::park_timeout(Duration::from_millis(1_000));
+        std::thread::park_timeout(Duration::from_secs(1));
         assert_eq!(
             load.answered(),
             before,

@@ -25,9 +25,9 @@ mod unfit;
 
 /// A size for every day, or the one for the long run.
 fn size(short: usize, long: usize) -> usize {
-    if std::env::var_os("NODES_LONG").is_some() {
-        long
-    } else {
-        short
-    }
+    if is_long() { long } else { short }
+}
+
+fn is_long() -> bool {
+    std::env::var_os("NODES_LONG").is_some()
 }

@@ -8,7 +8,7 @@ use qualify::domain::verdict::VerdictState;
 use crate::fill::{connect, nothing_is_lost, number, refer, site, verdicts, worked_off};
 use crate::size;
 use crate::support::cluster::Cluster;
-use crate::support::node::{Load, customer, payment};
+use crate::support::node::{Load, Starting, customer, payment};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -23,7 +23,7 @@ async fn in_transaction_mode_without_prepared_statements() {
     let nodes: Vec<_> = (0..3)
         .map(|_| site.spawn("127.0.0.1:0".parse().unwrap()))
         .collect();
-    let nodes: Vec<_> = nodes.into_iter().map(|node| node.greeted()).collect();
+    let nodes: Vec<_> = nodes.into_iter().map(Starting::greeted).collect();
     let db = connect(&pooled).await;
     let people: Vec<String> = (0..size(100, 2_000)).map(|n| format!("b{n}")).collect();
     refer(&db, &people).await;
