@@ -14,7 +14,7 @@ use crate::ingest::read::Scope;
 use crate::ingest::worker::ingest_batch;
 use crate::queue::worker::{judge_batch, mark_due};
 use crate::settle::schedule::{next, run_due};
-use crate::store::{StoreError, retry};
+use crate::store::{Schema, StoreError, retry};
 use crate::telemetry::field;
 use crate::workers::Workers;
 
@@ -25,16 +25,44 @@ const SCHEDULE_EVERY: Duration = Duration::from_secs(15);
 /// After an error a stage waits this long.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts every stage; the schedule of batches as well, unless they are run by hand.
-pub(super) fn start(app: &Arc<App>, batches_by_hand: bool) -> Workers {
+/// How often it is looked whether a later version has changed the tables.
+const TABLES_EVERY: Duration = Duration::from_secs(5);
+
+/// Starts every stage; the schedule of batches as well, unless they are run by hand. `outdated`
+/// is cancelled once the tables are a later version's.
+pub(super) fn start(
+    app: &Arc<App>,
+    batches_by_hand: bool,
+    outdated: &CancellationToken,
+) -> Workers {
     let mut workers = Workers::default();
     let stop = workers.stop();
+    let tables = tables(Arc::clone(app), outdated.clone(), stop.clone());
+    workers.spawn("tables", tables);
     workers.spawn("ingest", ingest(Arc::clone(app), stop.clone()));
     workers.spawn("judge", judge(Arc::clone(app), stop.clone()));
     if !batches_by_hand {
         workers.spawn("settle", settle(Arc::clone(app), stop));
     }
     workers
+}
+
+/// Looks whether the tables are still those of this version: what it would write to others
+/// could be read by nobody.
+async fn tables(app: Arc<App>, outdated: CancellationToken, stop: CancellationToken) {
+    let nobody = Notify::new();
+    while !stop.is_cancelled() {
+        // An error is the business of whoever needs the database.
+        if let Ok(Schema::Newer { found }) = app.db.schema().await {
+            tracing::error!(
+                found,
+                "a later version has changed the tables; start that one here"
+            );
+            outdated.cancel();
+            return;
+        }
+        rest(&nobody, TABLES_EVERY, &stop).await;
+    }
 }
 
 async fn ingest(app: Arc<App>, stop: CancellationToken) {

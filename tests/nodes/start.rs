@@ -62,12 +62,19 @@ async fn an_older_one_does_not_work_on_newer_tables() {
     .unwrap();
     tx.commit().await.unwrap();
 
-    // One that runs is taken out by its balancer; one that starts says why it does not.
+    // One that runs is unready and ends by itself; one that starts says why it does not.
     let newer = || {
-        let answer = node.get("/readyz").unwrap();
-        answer.0 == 503 && answer.1.contains(r#""migrations":"newer""#)
+        let answer = node.get("/readyz");
+        answer
+            .is_none_or(|(status, said)| status == 503 && said.contains(r#""migrations":"newer""#))
     };
     wait_until(PATIENCE, "the node to be unready", newer);
+    let (code, logged) = node.ended(PATIENCE);
+    assert_eq!(code, Some(1), "{logged}");
+    assert!(
+        logged.contains("a later version has changed the tables"),
+        "{logged}"
+    );
     for command in ["serve", "verify", "migrate"] {
         let output = site.run(&[command]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

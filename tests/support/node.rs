@@ -146,6 +146,17 @@ impl Node {
         logged
     }
 
+    /// Waits until it has ended by itself: its exit code, and what it logged.
+    pub fn ended(mut self, within: Duration) -> (Option<i32>, String) {
+        let mut code = None;
+        wait_until(within, "the node to end", || {
+            let status = self.child.try_wait().unwrap();
+            code = status.and_then(|status| status.code());
+            status.is_some()
+        });
+        (code, self.logged())
+    }
+
     /// What it has logged so far.
     pub fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
