@@ -145,11 +145,12 @@ async fn load_in(
             loaded.elsewhere.push(campaign.id.as_str().to_owned());
             continue;
         }
+        // First what is current: whoever puts one after this look is noticed when this is put.
+        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
         let known = revision_by_hash(&mut tx, connection, &campaign.id, &campaign.revision).await?;
         if known.is_some() {
             continue;
         }
-        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
         let expected = current.map(|revision: StoredRevision| revision.number);
         let source = files.sources.get(&campaign.id).cloned().unwrap_or_default();
         let author = Author {

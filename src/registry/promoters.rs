@@ -11,6 +11,7 @@ use crate::domain::ids::{ConnectionId, CouponId, PromoterId};
 use crate::domain::people::Promoter;
 use crate::rules::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_coupons};
 use crate::store::dirty::mark_promoters;
+use crate::store::leases::{Stage, enter};
 use crate::store::objects::objects_of_kind;
 use crate::store::promoters::{
     StoredPromoter, get_promoter, load_promoters, owners_of_coupons, set_suspended,
@@ -50,6 +51,7 @@ pub async fn put(
 ) -> Result<Vec<Promoter>, RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         let promoters = put_in(&mut tx, connection, clock, inputs).await?;
         tx.commit().await?;
         Ok(promoters)
@@ -71,6 +73,7 @@ pub async fn create(
     let id = PromoterId::from(input.id.trim());
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         if get_promoter(&mut tx, connection, &id).await?.is_some() {
             let message =
                 format!("there is a promoter {id} already; change it, or give another id");
@@ -109,6 +112,7 @@ pub async fn change(
 ) -> Result<StoredPromoter, RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         let before = get_promoter(&mut tx, connection, id).await?;
         let before = before
             .ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))?
@@ -345,6 +349,7 @@ pub async fn suspend(
 ) -> Result<(), RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         if !set_suspended(&mut tx, connection, promoter, suspended).await? {
             return Err(RegistryError::NotFound(format!("the promoter {promoter}")));
         }

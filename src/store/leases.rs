@@ -74,6 +74,9 @@ pub enum Stage {
     Fold,
     /// Verdicts and qualifications made from facts.
     Judge,
+    /// Promoters and referrals, compared with those that are there. Entered before
+    /// [`Self::Judge`] by whoever enters both.
+    Register,
 }
 
 impl Stage {
@@ -81,6 +84,7 @@ impl Stage {
         match self {
             Self::Fold => "stage:fold:",
             Self::Judge => "stage:judge:",
+            Self::Register => "stage:register:",
         }
     }
 }

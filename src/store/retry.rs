@@ -36,8 +36,9 @@ pub struct Contested(pub StoreError);
 
 impl Passing for Contested {
     fn is_transient(&self) -> bool {
-        // `duplicate_table`: `IF NOT EXISTS` looks before it waits.
-        let there = self.0.code().is_some_and(|code| code == "42P07");
+        // `duplicate_table`, or its row type: `IF NOT EXISTS` looks before it waits.
+        let code = self.0.code();
+        let there = matches!(code.as_deref(), Some("42P07" | "42710"));
         let late = matches!(self.0, StoreError::Taken(_) | StoreError::Stale { .. });
         there || late || self.0.is_transient()
     }

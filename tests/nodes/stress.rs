@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use qualify::clock::SystemClock;
+use qualify::domain::ids::PromoterId;
+use qualify::registry::promoters::{PromoterChange, change};
 use qualify::store::leases::take_lease;
+use qualify::store::promoters::get_promoter;
 use qualify::store::{Db, Statement, StoreError, retry};
 
-use crate::fill::{connect, default_of, nothing_is_lost, number, refer, site, worked_off};
+use crate::fill::{connect, default_of, live, nothing_is_lost, number, refer, site, worked_off};
 use crate::size;
 use crate::support::node::{Load, ask, customer, payment};
 use crate::support::postgres::fresh_database;
@@ -85,6 +89,37 @@ async fn writers_in_opposite_orders() {
             "{isolation}: nothing had to be run again"
         );
         db.close().await;
+    }
+}
+
+/// Two nodes change the same promoter at once, each another field of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_different_fields_are_both_kept() {
+    let db = connect(&fresh_database().await).await;
+    db.migrate().await.unwrap();
+    refer(&db, &[]).await;
+    let ana = PromoterId::from("ana");
+    for n in 0..size(30, 300) {
+        let (name, code) = (format!("Ana {n}"), format!("code-{n}"));
+        let by_name = PromoterChange {
+            name: Some(name.clone()),
+            ..PromoterChange::default()
+        };
+        let by_code = PromoterChange {
+            code: Some(Some(code.clone())),
+            ..PromoterChange::default()
+        };
+        let (live, clock) = (live(), SystemClock);
+        let (a, b) = tokio::join!(
+            change(&db, &live, &clock, &ana, by_name),
+            change(&db, &live, &clock, &ana, by_code)
+        );
+        a.unwrap();
+        b.unwrap();
+        let mut tx = db.read().await.unwrap();
+        let there = get_promoter(&mut tx, &live, &ana).await.unwrap().unwrap();
+        let there = there.promoter;
+        assert_eq!((there.name, there.code), (name, Some(code)));
     }
 }
 
