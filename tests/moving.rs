@@ -63,6 +63,7 @@ async fn lived(url: &str) -> Timestamp {
         acts.act(&world).await;
     }
     let now = world.clock.now();
+    world.verified().await;
     world.db.close().await;
     now
 }
