@@ -5,7 +5,8 @@
 //! target holds either everything, compared, or nothing. A copy that ends in the middle, in
 //! whatever way, leaves an empty target, and is simply run again.
 
-use super::cells::{Cells, Content};
+use super::cells::Cells;
+pub use super::cells::Content;
 use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::schema::{Table, tables};
@@ -132,20 +133,20 @@ pub async fn copy(
     };
     let mut copied = Vec::with_capacity(list.len());
     for (table, rows) in list.iter().zip(expected) {
-        let content = write(&mut from, &mut to, table, &mut ahead).await?;
-        let back = read_back(&mut to, table, &mut ahead).await?;
-        if back != content || content.rows != rows {
+        let read = write(&mut from, &mut to, table, &mut ahead).await?;
+        let back = content(&mut to, table, |rows| ahead.tell(table, true, rows)).await?;
+        if back != read || read.rows != rows {
             return Err(CopyError::Differs {
                 table: table.name.clone(),
                 source_rows: rows,
                 target_rows: back.rows,
-                source_content: content.to_string(),
+                source_content: read.to_string(),
                 target_content: back.to_string(),
             });
         }
         copied.push(Copied {
             table: table.name.clone(),
-            content,
+            content: read,
         });
     }
     to.commit().await?;
@@ -190,9 +191,12 @@ async fn prepare(target: &Db) -> Result<(), CopyError> {
 
 /// A transaction in which nobody else changes any table, and the tables.
 async fn hold(db: &Db, which: &'static str, writes: bool) -> Result<(Tx, Vec<Table>), CopyError> {
-    let busy = |cause: StoreError| match cause.is_locked_out() {
-        true => CopyError::Busy { which, cause },
-        false => CopyError::Store(cause),
+    let busy = |cause: StoreError| {
+        if cause.is_locked_out() {
+            CopyError::Busy { which, cause }
+        } else {
+            CopyError::Store(cause)
+        }
     };
     let mut tx = db.begin().await.map_err(busy)?;
     let list = tables(&mut tx).await?;
@@ -254,24 +258,26 @@ async fn insert(to: &mut Tx, table: &Table, rows: Vec<Cells>) -> Result<(), Stor
         .await
 }
 
-async fn read_back<F: FnMut(Progress<'_>)>(
-    to: &mut Tx,
+/// The content of a table, all of it read, a bounded part of it in memory; `each` is told how
+/// many rows more there were, now and then.
+pub async fn content(
+    tx: &mut Tx,
     table: &Table,
-    ahead: &mut Ahead<'_, F>,
+    mut each: impl FnMut(usize),
 ) -> Result<Content, StoreError> {
     let mut content = Content::default();
     let mut untold = 0;
     Statement::composed(select(table))
-        .for_each(to, async |row: Cells| {
+        .for_each(tx, async |row: Cells| {
             content.add(&row);
             untold += 1;
             if untold == ROWS_AT_ONCE {
-                ahead.tell(table, true, std::mem::take(&mut untold));
+                each(std::mem::take(&mut untold));
             }
             Ok(())
         })
         .await?;
-    ahead.tell(table, true, untold);
+    each(untold);
     Ok(content)
 }
 

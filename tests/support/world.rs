@@ -68,6 +68,13 @@ fn key() -> String {
     format!("{}{chance}", keys::PREFIX)
 }
 
+fn scope() -> Scope {
+    Scope {
+        account: None,
+        mode: Mode::Live,
+    }
+}
+
 fn live() -> Connection {
     Connection {
         id: ConnectionId::from("live"),
@@ -141,13 +148,6 @@ impl World {
         }
     }
 
-    fn scope(&self) -> Scope {
-        Scope {
-            account: None,
-            mode: Mode::Live,
-        }
-    }
-
     /// Stores events as the webhook endpoint does once their signature has been checked.
     pub async fn deliver(&self, bodies: &[String]) {
         for group in bodies.chunks(GROUP) {
@@ -165,7 +165,7 @@ impl World {
     pub async fn catch_up(&self) {
         let (db, id, clock) = (&self.db, &self.id, self.clock.as_ref());
         loop {
-            let read = ingest_batch(db, id, &self.scope(), clock).await.unwrap();
+            let read = ingest_batch(db, id, &scope(), clock).await.unwrap();
             mark_due(db, id, clock).await.unwrap();
             let judged = judge_batch(db, id, clock).await.unwrap();
             if read + judged == 0 {
@@ -268,7 +268,7 @@ impl World {
 
     /// Everything recomputed, without a difference; how many rows were looked at.
     pub async fn verified(&self) -> u64 {
-        let report = verify(&self.db, &self.id, &self.scope(), self.clock.now())
+        let report = verify(&self.db, &self.id, &scope(), self.clock.now())
             .await
             .unwrap();
         for check in &report.checks {
