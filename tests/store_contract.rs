@@ -69,6 +69,8 @@ async fn reopened(db: Db, url: &str) -> Vec<(String, u64, String)> {
 mod access;
 #[path = "store_contract/events.rs"]
 mod events;
+#[path = "store_contract/events_apart.rs"]
+mod events_apart;
 #[path = "store_contract/facts.rs"]
 mod facts;
 #[path = "store_contract/guard.rs"]
