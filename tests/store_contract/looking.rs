@@ -12,7 +12,6 @@ use qualify::store::events::{EventState, NewEvent, event_summaries, insert_event
 use qualify::store::idempotency::{keep_answer, release_key, release_stuck, take_key};
 use qualify::store::near_misses::{NearMiss, get_near_miss, insert_near_misses};
 use qualify::store::objects::{StoredObject, object_text_page, upsert_objects};
-use sha2::{Digest as _, Sha256};
 
 contract!(
     events_are_summed_up_by_id,
@@ -44,7 +43,6 @@ fn event(id: &str, at_us: i64) -> NewEvent {
         received_at_us: at_us,
         mode: Mode::Live,
         body: id.as_bytes().to_vec(),
-        digest: Sha256::digest(id.as_bytes()).into(),
         state: EventState::Received,
         reason: None,
         secret_index: None,
