@@ -211,9 +211,20 @@ async fn what_cannot_be_copied_is_refused_and_nothing_is_written() {
     db.close().await;
     refused(&source, &other, 1, "not those of this version");
 
-    // The target holds something.
+    // The target holds something. What is not named is copied from the settings' database.
     let full = fresh_database().await;
-    moved(&source, &full);
+    let mut by_settings = command(&["--to", &full]);
+    let by_settings = by_settings.env("DATABASE_URL", &source).output().unwrap();
+    let (code, said, logged) = ended(&by_settings);
+    assert_eq!((code, logged.as_str()), (Some(0), ""), "{said}");
+    for words in [
+        "CONTENT, THE SAME IN BOTH",
+        "Recomputed in the copy, connection live:",
+        "rows copied from sqlite://",
+        "The source is as it was.",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
     refused(&source, &full, 1, "holds rows in");
     // Somebody is connected to a PostgreSQL source.
     let open = Db::connect(&full, &ConnectOptions::default())

@@ -213,3 +213,16 @@ async fn both_engines_refer_the_same_way() {
         assert!(others.starts_with("connection_id"), "{table}: {others}");
     }
 }
+
+#[tokio::test]
+async fn every_table_is_explained() {
+    let (_folder, sqlite) = crate::support::sqlite().await;
+    let explained = include_str!("../../migrations/README.md");
+    for (table, ..) in shape(&sqlite).await.0 {
+        let line = format!("| `{table}` | ");
+        assert!(
+            explained.contains(&line),
+            "migrations/README.md does not say what `{table}` is for"
+        );
+    }
+}
