@@ -19,7 +19,7 @@ mod world;
 use acts::Acts;
 use qualify::demo::story::{ENDS_UNIX, STARTS_UNIX};
 use qualify::domain::time::DAY_SECONDS;
-use world::World;
+use world::{Answer, World};
 
 /// How many acts, and the days they last; `PARITY_OPS=600` is the long run, of the half year.
 const ACTS: usize = 60;
@@ -34,22 +34,36 @@ fn asked() -> (usize, i64, usize) {
     acts.map_or((ACTS, DAYS, DETAILS), |acts| (acts, HALF_YEAR, usize::MAX))
 }
 
-async fn compare(sqlite: &World, postgres: &World, details: usize) -> usize {
+/// The answers, which are the same.
+async fn compare(sqlite: &World, postgres: &World, details: usize) -> Vec<(String, Answer)> {
     let (ours, theirs) = tokio::join!(sqlite.answers(details), postgres.answers(details));
     for (ours, theirs) in ours.iter().zip(&theirs) {
         assert_eq!(ours, theirs);
     }
     assert_eq!(ours.len(), theirs.len());
-    ours.len()
+    ours
+}
+
+/// What the program exports from a database.
+fn exported(url: &str, what: &str) -> String {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_qualify"))
+        .args(["export", what])
+        .env_clear()
+        .env("DATABASE_URL", url)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_life_on_both_engines() {
     let (count, days, details) = asked();
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/q.db", folder.path().display());
-    let sqlite = World::new(&url).await;
-    let postgres = World::new(&support::postgres::fresh_database().await).await;
+    let file = format!("sqlite://{}/q.db", folder.path().display());
+    let server = support::postgres::fresh_database().await;
+    let sqlite = World::new(&file).await;
+    let postgres = World::new(&server).await;
     let (mut on_sqlite, mut on_postgres) = (Acts::new(1, count, days), Acts::new(1, count, days));
     for number in 1..=count {
         let (ours, theirs) = tokio::join!(on_sqlite.act(&sqlite), on_postgres.act(&postgres));
@@ -61,11 +75,31 @@ async fn one_life_on_both_engines() {
     let answers = compare(&sqlite, &postgres, details).await;
     let looked_at = sqlite.verified().await;
     assert_eq!(looked_at, postgres.verified().await);
-    println!(
-        "{count} acts {:?}, {answers} answers compared, {looked_at} rows recomputed",
-        on_sqlite.done
-    );
+    sqlite.db.close().await;
+    postgres.db.close().await;
+    for what in ["events", "referrals", "promoters"] {
+        let ours = exported(&file, what);
+        assert!(ours == exported(&server, what), "exports of {what} differ");
+        assert!(ours.lines().count() > 10, "{ours}");
+    }
+
     // It was a life in which everything happened.
-    assert!(on_sqlite.done.len() >= 10, "{:?}", on_sqlite.done);
+    let booked = |kind: &str| {
+        let pages = answers
+            .iter()
+            .filter(|(path, _)| path.starts_with("/ledger/statement?limit"));
+        let words = format!("\"kind\":\"{kind}\"");
+        let counts = pages.map(|(_, page)| page.body.matches(&words).count());
+        counts.sum::<usize>()
+    };
+    let booked = ["accrual", "reversal", "reinstatement"].map(booked);
+    let (answers, done) = (answers.len(), on_sqlite.done);
+    println!(
+        "{count} acts {done:?}, {answers} answers compared, {looked_at} rows recomputed, \
+         {booked:?} accruals, reversals, reinstatements"
+    );
+    assert!(done.len() >= 10, "{done:?}");
     assert!(looked_at > 3_000 && answers > 150, "{looked_at} {answers}");
+    assert!(booked[0] > 10 && booked[1] > 0, "{booked:?}");
+    assert!(booked[2] > 0 || days < HALF_YEAR, "{booked:?}");
 }

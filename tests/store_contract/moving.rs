@@ -14,6 +14,7 @@ use crate::support::postgres::fresh_database;
 contract!(
     tables_come_in_an_order_that_foreign_keys_accept,
     every_kind_of_value_is_copied_to_both_engines,
+    a_target_that_changes_what_it_is_given_is_refused,
     statements_say_how_many_rows_they_changed,
 );
 
@@ -97,6 +98,52 @@ async fn every_kind_of_value_is_copied_to_both_engines(db: &Db) {
         target.close().await;
         let in_use = Db::is_in_use(&url).await.unwrap();
         assert_eq!(in_use, Some(false));
+    }
+}
+
+async fn a_target_that_changes_what_it_is_given_is_refused(db: &Db) {
+    let conn = ConnectionId::new("main");
+    let mut tx = db.begin().await.unwrap();
+    let ids = ["cus_1".to_owned(), "cus_2".to_owned()].into();
+    mark_dirty(&mut tx, &conn, DirtyKind::Customer, &ids, 1)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, trigger, kept) in [
+        (
+            "sound",
+            "CREATE TRIGGER t AFTER DELETE ON dirty BEGIN SELECT 1; END",
+            2,
+        ),
+        (
+            "altered",
+            "CREATE TRIGGER t AFTER INSERT ON dirty WHEN NEW.id = 'cus_2'
+             BEGIN UPDATE dirty SET mark = mark + 1 WHERE id = NEW.id; END",
+            0,
+        ),
+        (
+            "lost",
+            "CREATE TRIGGER t AFTER INSERT ON dirty WHEN NEW.id = 'cus_2'
+             BEGIN DELETE FROM dirty WHERE id = 'cus_1'; END",
+            0,
+        ),
+    ] {
+        let url = format!("sqlite://{}/{name}.db", folder.path().display());
+        let target = crate::support::open(&url).await;
+        target.migrate().await.unwrap();
+        let mut tx = target.begin().await.unwrap();
+        Statement::new(trigger).execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        let copied = copy(db, &target, |_| {}).await;
+        let differs = matches!(&copied, Err(CopyError::Differs { table, .. }) if table == "dirty");
+        assert_eq!(differs, kept == 0, "{name}: {copied:?}");
+        let mut tx = target.read().await.unwrap();
+        let count = Statement::new("SELECT COUNT(*) FROM dirty");
+        let (rows,): (i64,) = count.fetch_one(&mut tx).await.unwrap();
+        assert_eq!(rows, kept, "{name}");
+        tx.rollback().await.unwrap();
+        target.close().await;
     }
 }
 
