@@ -78,15 +78,6 @@ impl Db {
         }
     }
 
-    /// Whether anybody is connected to the database: another process that has the SQLite file
-    /// open, or a session of this program on PostgreSQL. `None` if there is no such file.
-    pub async fn is_in_use(url: &str) -> Result<Option<bool>, StoreError> {
-        match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => sqlite::is_in_use(url).await,
-            _ => postgres::is_in_use(url).await.map(Some),
-        }
-    }
-
     /// Brings the tables up to date.
     ///
     /// Without a lock, for engines that have no advisory locks: each migration and its record

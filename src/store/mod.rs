@@ -48,6 +48,7 @@ pub mod leases;
 // The whole of it.
 mod cells;
 pub mod copy;
+pub mod in_use;
 pub mod schema;
 
 pub use db::{ConnectOptions, Db, Tx};

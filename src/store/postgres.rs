@@ -2,10 +2,9 @@
 //! Nothing here knows a table.
 
 use std::str::FromStr as _;
-use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
 use super::db::ConnectOptions;
 use super::error::StoreError;
@@ -15,16 +14,10 @@ const VERSION_MIN: i32 = 150_000;
 /// Prepared statements kept a connection: every text of this room.
 const STATEMENTS_KEPT: usize = 256;
 
-/// What sessions of this program are called in `pg_stat_activity`.
-const NAME: &str = "qualify";
-/// How often it is looked whether other sessions have ended, and the pause in between.
-const IN_USE_LOOKS: u32 = 20;
-const IN_USE_PAUSE: Duration = Duration::from_millis(100);
-
 /// Connects and checks.
 pub(super) async fn open(url: &str, options: &ConnectOptions) -> Result<PgPool, StoreError> {
     let server = PgConnectOptions::from_str(url)?
-        .application_name(NAME)
+        .application_name("qualify")
         .statement_cache_capacity(STATEMENTS_KEPT);
     let pool = PgPoolOptions::new()
         .max_connections(options.connections_max.max(1))
@@ -33,32 +26,6 @@ pub(super) async fn open(url: &str, options: &ConnectOptions) -> Result<PgPool, 
         .await?;
     check(&pool).await?;
     Ok(pool)
-}
-
-/// Whether other sessions of this program are connected to the database. One that is just ending
-/// gets a moment for it.
-pub(super) async fn is_in_use(url: &str) -> Result<bool, StoreError> {
-    let server = PgConnectOptions::from_str(url)?.application_name(NAME);
-    let mut own = server.connect().await?;
-    let mut others: i64 = 0;
-    for look in 0..IN_USE_LOOKS {
-        if look > 0 {
-            tokio::time::sleep(IN_USE_PAUSE).await;
-        }
-        others = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = $1
-               AND pid <> pg_backend_pid()",
-        )
-        .bind(NAME)
-        .fetch_one(&mut own)
-        .await?;
-        if others == 0 {
-            break;
-        }
-    }
-    own.close().await?;
-    Ok(others > 0)
 }
 
 /// Version, role and durability of the server.

@@ -2,13 +2,9 @@
 //! Nothing here knows a table.
 
 use std::str::FromStr as _;
-use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::db::ConnectOptions;
 use super::error::StoreError;
@@ -19,8 +15,6 @@ const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 const STATEMENTS_KEPT: usize = 512;
 /// Page cache of the writer, in KiB (negative is SQLite's way to say KiB).
 const WRITER_CACHE: &str = "-65536";
-/// How long a process that is just ending may take to let go of the file.
-const IN_USE_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of the file that readers map into memory.
 const MMAP_BYTES: &str = "268435456";
 
@@ -64,29 +58,6 @@ pub(super) async fn open(
         )
         .await?;
     Ok((read, write))
-}
-
-/// Whether another process has the file open; `None` if there is no such file. Whoever uses a
-/// file in WAL mode shares a lock on it all the time, even when idle, and this asks for it alone.
-pub(super) async fn is_in_use(url: &str) -> Result<Option<bool>, StoreError> {
-    let file = SqliteConnectOptions::from_str(url)?
-        .locking_mode(SqliteLockingMode::Exclusive)
-        .busy_timeout(IN_USE_PATIENCE);
-    if !file.get_filename().is_file() {
-        return Ok(None);
-    }
-    let mut alone = file.connect().await?;
-    let asked = sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
-        .execute(&mut alone)
-        .await
-        .map_err(StoreError::from);
-    let answer = match asked {
-        Ok(_) => Ok(Some(false)),
-        Err(error) if error.is_transient() => Ok(Some(true)),
-        Err(error) => Err(error),
-    };
-    alone.close().await?;
-    answer
 }
 
 /// Checks what the settings above are worth: the version, and that WAL is really on.

@@ -6,6 +6,7 @@ use qualify::store::api_keys::{ApiKey, insert_key, key_by_hash};
 use qualify::store::copy::{CopyError, content, copy};
 use qualify::store::dirty::{DirtyKind, mark_dirty};
 use qualify::store::idempotency::take_key;
+use qualify::store::in_use::is_in_use;
 use qualify::store::schema::{Kind, tables};
 use qualify::store::{ConnectOptions, Db, Statement, StoreError};
 
@@ -96,7 +97,7 @@ async fn every_kind_of_value_is_copied_to_both_engines(db: &Db) {
         let again = copy(db, &target, |_| {}).await;
         assert!(matches!(again, Err(CopyError::TargetNotEmpty(_))));
         target.close().await;
-        let in_use = Db::is_in_use(&url).await.unwrap();
+        let in_use = is_in_use(&url).await.unwrap();
         assert_eq!(in_use, Some(false));
     }
 }

@@ -12,6 +12,7 @@ use crate::config::SecretUrl;
 use crate::ingest::read::Scope;
 use crate::store::connections::{Connection, list_connections};
 use crate::store::copy::{Copied, CopyError, Progress, copy};
+use crate::store::in_use::is_in_use;
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::verify::{Report, verify};
 
@@ -76,7 +77,7 @@ async fn both(from: &str, to: &str, args: &Args) -> Result<Answer, CopyError> {
     if from == to {
         return Err(CopyError::Same);
     }
-    match Db::is_in_use(from).await? {
+    match is_in_use(from).await? {
         None => return Err(CopyError::SourceMissing),
         Some(true) => return Err(CopyError::InUse),
         Some(false) => {}

@@ -40,12 +40,14 @@ struct Answer {
 
 /// Runs `qualify migrate`.
 pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let config = database::configured(settings)?;
     if let Some(to) = &args.to {
+        // Whole tables are read by one statement each, which is slow and no news.
+        let config = database::configured_but(settings, ",sqlx::query=error")?;
         let from = args.from.as_deref();
         let from = from.unwrap_or_else(|| config.database_url.expose());
         return copy::run(from, to, args, out);
     }
+    let config = database::configured(settings)?;
     let answer = database::run(async {
         let options = ConnectOptions::default();
         let url = config.database_url.expose();
