@@ -9,6 +9,8 @@
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
+pub mod cluster;
+pub mod node;
 pub mod postgres;
 pub mod scenario;
 pub mod stripe_events;
