@@ -28,6 +28,8 @@ pub mod field {
     pub const ERROR: &str = "error";
     /// The stage behind intake that speaks.
     pub const WORKER: &str = "worker";
+    /// The node that speaks: this process among those of one database.
+    pub const NODE: &str = "node";
 }
 
 /// The names of the metrics.

@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use crate::clock::{SECOND_US, SharedClock};
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, NodeId};
 use crate::intake::Writer;
 use crate::store::{Db, StoreError, events};
 use crate::telemetry;
@@ -24,6 +24,8 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// What readiness is judged by.
 #[derive(Debug)]
 pub struct Health {
+    /// This process.
+    pub node: NodeId,
     /// The database.
     pub db: Db,
     /// The connection whose lag is reported.
@@ -62,15 +64,22 @@ struct Lag {
 /// The routes.
 pub fn routes(health: Arc<Health>) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { Json(Alive { status: "ok" }) }))
+        .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(health)
 }
 
+/// The answer of `/healthz`: behind a balancer it tells which node was asked.
 #[derive(Serialize)]
-struct Alive {
+struct Alive<'a> {
     status: &'static str,
+    node: &'a NodeId,
+}
+
+async fn alive(State(health): State<Arc<Health>>) -> Response {
+    let node = &health.node;
+    Json(Alive { status: "ok", node }).into_response()
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
