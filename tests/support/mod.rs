@@ -9,10 +9,12 @@
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
+pub mod due;
 pub mod postgres;
 pub mod scenario;
 pub mod stripe_events;
 pub mod trial;
+pub mod verdicts;
 
 use qualify::store::{ConnectOptions, Db};
 

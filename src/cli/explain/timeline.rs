@@ -7,7 +7,7 @@ use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Verdict;
 use crate::store::batches::get_batch;
-use crate::store::batches::{ItemAction, ItemState, items_of_qualification};
+use crate::store::batch_items::{ItemAction, ItemState, items_of_qualification};
 use crate::store::cases::cases_of_referrals;
 use crate::store::decisions::decisions_of_referrals;
 use crate::store::ledger::{Transaction, transactions_of_qualifications};
