@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::CHUNK_ITEMS;
 use super::booking::{Booking, Verdicts};
 use super::duty::Duty;
@@ -23,6 +25,7 @@ use crate::store::qualifications::{
     Qualification, change_qualifications, load_qualifications, settle_qualifications,
 };
 use crate::store::{StoreError, Tx, retry};
+use crate::telemetry::metric;
 
 /// Between two pages whoever else writes gets its turn: within the process it stands in line
 /// and is served first, another process that shares a SQLite file needs a moment to see it free.
@@ -151,11 +154,14 @@ async fn book(
 ) -> Result<(), StoreError> {
     retry(async || {
         let mut tx = duty.begin().await?;
+        let started = Instant::now();
         // Nobody judges while what was judged is read here and settled.
         enter(&mut tx, duty.connection, Stage::Judge).await?;
         let booking = decide(&mut tx, duty, batch, page, now).await?;
         write(&mut tx, duty, batch, page, &booking, now).await?;
-        tx.commit().await
+        tx.commit().await?;
+        metrics::histogram!(metric::SETTLE_PAGE, "stage" => "book").record(started.elapsed());
+        Ok(())
     })
     .await
 }

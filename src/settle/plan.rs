@@ -2,6 +2,8 @@
 //! `planned` from then on, with nothing left to decide. Nothing is booked before that, so a plan
 //! that a crash cut short is dropped, and made again by whoever has the duty next.
 
+use tokio::time::Instant;
+
 use super::CHUNK_ITEMS;
 use super::duty::Duty;
 use super::items::{Items, Planned};
@@ -15,6 +17,7 @@ use crate::store::batches::{
     insert_batch,
 };
 use crate::store::{Db, StoreError, retry};
+use crate::telemetry::metric;
 
 /// What batch to make.
 #[derive(Debug, Clone)]
@@ -127,8 +130,11 @@ async fn fill(
 async fn store(duty: &Duty<'_>, batch: &BatchId, page: &[BatchItem]) -> Result<(), StoreError> {
     let store = async || {
         let mut tx = duty.begin().await?;
+        let started = Instant::now();
         insert_items(&mut tx, duty.connection, batch, page).await?;
-        tx.commit().await
+        tx.commit().await?;
+        metrics::histogram!(metric::SETTLE_PAGE, "stage" => "plan").record(started.elapsed());
+        Ok(())
     };
     retry(store).await
 }
