@@ -40,6 +40,8 @@ mod events;
 mod facts;
 #[path = "store_contract/marking.rs"]
 mod marking;
+#[path = "store_contract/migration.rs"]
+mod migration;
 #[path = "store_contract/parity.rs"]
 mod parity;
 #[path = "store_contract/people.rs"]

@@ -107,8 +107,9 @@ CREATE TABLE batch_items (
 
 INSERT INTO batch_items SELECT * FROM old_items;
 
--- Items that booked nothing. Those that did are found by their transaction.
-CREATE INDEX batch_items_without_booking ON batch_items (connection_id, qualification_id)
+-- Items that booked nothing; those that did are found by their transaction. With what it is
+-- looked at for in it, or SQLite would rather read all items of the connection.
+CREATE INDEX batch_items_without_booking ON batch_items (connection_id, qualification_id, action, state)
     WHERE action = 'skip' OR state = 'superseded';
 
 -- A transaction lies where the item that booked it stands in its plan. An accrual is the first

@@ -262,10 +262,12 @@ pub async fn items_of_qualification(
     for text in [
         "SELECT i.batch_id, b.planned_at, i.position, i.qualification_id, i.action, i.amounts,
                 i.reason, i.state, i.outcome
-         FROM batch_items AS i
+         FROM batch_items AS k
+         JOIN batch_items AS i ON i.connection_id = k.connection_id AND i.batch_id = k.batch_id
+          AND i.position = k.position
          JOIN batches AS b ON b.connection_id = i.connection_id AND b.batch_id = i.batch_id
-         WHERE i.connection_id = $1 AND i.qualification_id = $2
-           AND (i.action = 'skip' OR i.state = 'superseded')",
+         WHERE k.connection_id = $1 AND k.qualification_id = $2
+           AND (k.action = 'skip' OR k.state = 'superseded')",
         "SELECT i.batch_id, b.planned_at, i.position, i.qualification_id, i.action, i.amounts,
                 i.reason, i.state, i.outcome
          FROM ledger_transactions AS t

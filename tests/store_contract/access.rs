@@ -5,13 +5,14 @@ use qualify::domain::time::Timestamp;
 use qualify::store::api_keys::{ApiKey, insert_key, key_by_hash, list_keys, revoke_key, touch_key};
 use qualify::store::dirty::{DirtyKind, claim_dirty, mark_dirty};
 use qualify::store::idempotency::{forget_before, keep_answer, take_key};
-use qualify::store::leases::{fence, give_back, take_lease};
+use qualify::store::leases::{FENCED, fence, fence_until, give_back, take_lease};
 use qualify::store::{ConnectOptions, Db, Statement, StoreError, retry};
 
 contract!(
     a_key_opens_until_it_is_revoked,
     a_repeated_request_gets_the_first_answer,
     a_lease_has_one_holder_and_fences_the_last,
+    a_write_under_a_lease_puts_its_end_off,
     readers_do_not_write_and_see_one_state,
     two_workers_never_claim_the_same,
 );
@@ -85,6 +86,23 @@ async fn a_repeated_request_gets_the_first_answer(db: &Db) {
         .unwrap();
     assert_eq!(others, None);
     assert_eq!(forget_before(&mut tx, &conn(), at(9)).await.unwrap(), 1);
+}
+
+async fn a_write_under_a_lease_puts_its_end_off(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    let a = take_lease(&mut tx, "settle", "a", 0, 10).await.unwrap();
+    let a = a.unwrap();
+    fence_until(&mut tx, &a, 20).await.unwrap();
+    let early = take_lease(&mut tx, "settle", "b", 15, 30).await.unwrap();
+    assert_eq!(early, None);
+    // Nobody has taken it: it is held on to, however late.
+    fence_until(&mut tx, &a, 40).await.unwrap();
+    let b = take_lease(&mut tx, "settle", "b", 40, 50).await.unwrap();
+    assert_eq!(b.unwrap().epoch, a.epoch + 1);
+    let late = fence_until(&mut tx, &a, 90).await;
+    assert!(matches!(late, Err(StoreError::Stale { what, .. }) if what == FENCED));
+    let still = take_lease(&mut tx, "settle", "c", 49, 60).await.unwrap();
+    assert_eq!(still, None, "the late one has put nothing off");
 }
 
 async fn a_lease_has_one_holder_and_fences_the_last(db: &Db) {
