@@ -137,7 +137,7 @@ async fn bench(asked: &Asked) {
         started.elapsed().as_secs_f64()
     );
     clock.set(filling.until());
-    let before = size(&db, &url, &connection).await;
+    let before = size(&db, &url).await;
 
     if let Some(at) = asked.crash_at {
         for stage in ["plan", "book"] {
@@ -155,11 +155,8 @@ async fn bench(asked: &Asked) {
     assert_eq!(again, None, "settled twice");
     totals(&db, asked, ran.as_ref()).await;
     told(asked, pages, took);
-    println!(
-        "peak memory {} MB",
-        memory_kib() / 1024
-    );
-    let after = size(&db, &url, &connection).await;
+    println!("peak memory {} MB", memory_kib() / 1024);
+    let after = size(&db, &url).await;
     println!(
         "database: {} bytes an item before it is due to be settled, {} more once it is",
         before / asked.due as u64,
@@ -194,7 +191,9 @@ fn told(asked: &Asked, pages: &Pages, took: Duration) {
     }
     for stage in ["plan", "book"] {
         let (p50, p99, most) = pages.quantiles(stage);
-        println!("a page of `{stage}` holds the database p50 {p50:?}, p99 {p99:?}, at most {most:?}");
+        println!(
+            "a page of `{stage}` holds the database p50 {p50:?}, p99 {p99:?}, at most {most:?}"
+        );
     }
 }
 
@@ -216,7 +215,11 @@ async fn die(asked: &Asked, stage: &str) {
     let db = open(&asked.database).await;
     let clock = ManualClock::at(asked.filling("").until());
     // The one that is killed later comes after the lease of the first.
-    let later = if stage == "book" { LEASE_SECONDS + 1 } else { 0 };
+    let later = if stage == "book" {
+        LEASE_SECONDS + 1
+    } else {
+        0
+    };
     clock.advance(later);
     let node = node_id().unwrap();
     let connection = ConnectionId::from("live");
@@ -266,7 +269,7 @@ async fn verified(db: &Db, connection: &ConnectionId, now: Timestamp) {
 }
 
 /// Bytes of the database; on SQLite once everything is written back into its file.
-async fn size(db: &Db, url: &str, _: &ConnectionId) -> u64 {
+async fn size(db: &Db, url: &str) -> u64 {
     match db {
         Db::Sqlite { write, .. } => {
             sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -85,7 +85,10 @@ async fn nothing_is_lost_or_doubled(url: &str) {
     let planning = start(url, folder.path());
     let state = killed_at(&db, planning, "SELECT COUNT(*) FROM batch_items").await;
     assert_eq!(state, "planning");
-    assert_eq!(count(&db, "SELECT COUNT(*) FROM ledger_transactions").await, 0);
+    assert_eq!(
+        count(&db, "SELECT COUNT(*) FROM ledger_transactions").await,
+        0
+    );
 
     // Nobody waits for the end of the lease of the one that was killed: it is taken back here.
     free(&db).await;
@@ -118,7 +121,11 @@ async fn nothing_is_lost_or_doubled(url: &str) {
     for check in &report.checks {
         // Verdicts without events cannot be recomputed; everything else can.
         let first = check.differences.first();
-        assert!(check.is_ok() || check.name == "verdicts", "{}: {first:?}", check.name);
+        assert!(
+            check.is_ok() || check.name == "verdicts",
+            "{}: {first:?}",
+            check.name
+        );
     }
 }
 

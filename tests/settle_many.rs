@@ -159,9 +159,11 @@ async fn many_are_settled_once(db: Db) {
     let world = World::of(db, MANY, "").await;
     let mut shown = Vec::new();
     let (db, connection, clock) = (&world.db, &world.connection, &world.clock);
-    preview(db, connection, clock, clock.now(), |page| shown.extend(page))
-        .await
-        .unwrap();
+    preview(db, connection, clock, clock.now(), |page| {
+        shown.extend(page)
+    })
+    .await
+    .unwrap();
     assert_eq!(world.count("SELECT COUNT(*) FROM batches").await, 0);
 
     let duty = world.duty("node_a").await.unwrap();
@@ -178,7 +180,10 @@ async fn many_are_settled_once(db: Db) {
     order.sort();
     let ids: Vec<_> = order.into_iter().map(|(_, id)| id).collect();
     assert_eq!(
-        items.into_iter().map(|i| i.qualification).collect::<Vec<_>>(),
+        items
+            .into_iter()
+            .map(|i| i.qualification)
+            .collect::<Vec<_>>(),
         ids
     );
 
@@ -219,13 +224,18 @@ async fn limits_hold_across_pages(db: Db) {
         expected.push((one.id.clone(), action, reason.to_owned()));
     }
     let items = world.items(&batch).await.into_iter();
-    let items: Vec<_> = items.map(|i| (i.qualification, i.action, i.reason)).collect();
+    let items: Vec<_> = items
+        .map(|i| (i.qualification, i.action, i.reason))
+        .collect();
     assert_eq!(items, expected);
     let reasons = |code: &str| expected.iter().filter(|e| e.2 == code).count();
     assert!(reasons("promoter_limit_reached") > 100 && reasons("budget_exhausted") > 100);
 
     let totals = execute(&duty, &batch).await.unwrap();
-    assert_eq!(totals.settled, i64::try_from(reasons("threshold_met")).unwrap());
+    assert_eq!(
+        totals.settled,
+        i64::try_from(reasons("threshold_met")).unwrap()
+    );
     duty.give_back().await.unwrap();
     world.verified().await;
     world.clock.advance(60);
@@ -258,12 +268,20 @@ async fn a_node_that_froze_is_refused(db: Db) {
     let refused = plan(&slept, &later).await.unwrap_err();
     assert!(is_lost(&refused), "{refused}");
     slept.give_back().await.unwrap();
-    assert_eq!(world.count("SELECT COUNT(*) FROM ledger_transactions").await, 0);
+    assert_eq!(
+        world
+            .count("SELECT COUNT(*) FROM ledger_transactions")
+            .await,
+        0
+    );
     assert_eq!(world.count("SELECT COUNT(*) FROM batches").await, 1);
 
     let totals = execute(&woken, &batch).await.unwrap();
     assert_eq!(usize::try_from(totals.settled).unwrap(), SOME);
-    assert!(world.duty("node_c").await.is_none(), "giving back what was lost frees nothing");
+    assert!(
+        world.duty("node_c").await.is_none(),
+        "giving back what was lost frees nothing"
+    );
     woken.give_back().await.unwrap();
     world.settled_once().await;
 }
@@ -276,14 +294,18 @@ async fn whoever_comes_second_does_nothing(db: Db) {
     let (db, connection, clock) = (&world.db, &world.connection, &world.clock);
     let node = NodeId::from("node_a");
     let first = world.duty("node_a").await.unwrap();
-    let second = run_due(db, connection, &schedule, &node, clock).await.unwrap();
+    let second = run_due(db, connection, &schedule, &node, clock)
+        .await
+        .unwrap();
     assert_eq!(second, None);
     assert_eq!(world.count("SELECT COUNT(*) FROM batches").await, 0);
     first.give_back().await.unwrap();
 
     clock.advance(43_200);
     let nodes = ["node_a", "node_b", "node_c"].map(NodeId::from);
-    let [a, b, c] = nodes.each_ref().map(|node| run_due(db, connection, &schedule, node, clock));
+    let [a, b, c] = nodes
+        .each_ref()
+        .map(|node| run_due(db, connection, &schedule, node, clock));
     let (a, b, c) = tokio::join!(a, b, c);
     let ran: Vec<_> = [a, b, c].into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(ran.len(), 1, "{ran:?}");
@@ -316,8 +338,14 @@ async fn what_changes_after_the_plan_is_left_out(db: Db) {
     let items = world.items(&batch).await;
     let mut tx = world.db.begin().await.unwrap();
     for (text, position) in [
-        ("UPDATE qualifications SET state = 'withdrawn', active = 0 WHERE qualification_id = $1", 3),
-        ("UPDATE qualifications SET rewards = '[]' WHERE qualification_id = $1", 777),
+        (
+            "UPDATE qualifications SET state = 'withdrawn', active = 0 WHERE qualification_id = $1",
+            3,
+        ),
+        (
+            "UPDATE qualifications SET rewards = '[]' WHERE qualification_id = $1",
+            777,
+        ),
     ] {
         let changed = Statement::new(text).bind(&items[position].qualification);
         assert_eq!(changed.execute(&mut tx).await.unwrap(), 1);

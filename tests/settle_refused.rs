@@ -10,21 +10,21 @@
 
 mod support;
 
+use qualify::clock::ManualClock;
 use qualify::domain::currency::Currency;
+use qualify::domain::ids::NodeId;
 use qualify::domain::ids::{BatchId, ConnectionId};
 use qualify::domain::people::Promoter;
 use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::{Reward, RewardTo};
-use qualify::clock::ManualClock;
-use qualify::domain::ids::NodeId;
 use qualify::settle::duty::Duty;
 use qualify::settle::execute::execute;
 use qualify::store::Db;
 use qualify::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items, insert_items};
 use qualify::store::batches::{Batch, BatchKind, BatchState, BatchTotals, insert_batch};
 use qualify::store::promoters::insert_promoter;
-use qualify::store::verdicts::upsert_verdicts;
 use qualify::store::qualifications::{Qualification, QualificationState, insert_qualifications};
+use qualify::store::verdicts::upsert_verdicts;
 
 const REWARD: Reward = Reward {
     to: RewardTo::Promoter,

@@ -69,7 +69,15 @@ async fn settle(app: Arc<App>, stop: CancellationToken) {
     let nobody = Notify::new();
     while !stop.is_cancelled() {
         let schedule = &app.config.settle_cron.schedule;
-        match run_due(&app.db, &app.connection, schedule, &app.node, app.clock.as_ref()).await {
+        match run_due(
+            &app.db,
+            &app.connection,
+            schedule,
+            &app.node,
+            app.clock.as_ref(),
+        )
+        .await
+        {
             Ok(Some(ran)) => tracing::info!(
                 batch = ran.batch.as_str(),
                 settled = ran.totals.settled,

@@ -59,8 +59,10 @@ async fn carry_out(duty: &Duty<'_>, batch: &BatchId, now: Timestamp) -> Result<(
     while let Some(last) = next.last().map(|item| item.position) {
         let page = next;
         // What is read meanwhile lies behind this page, and nobody else finishes it.
-        let (done, read) =
-            tokio::join!(book(duty, batch, &page, now), pending(duty, batch, Some(last)));
+        let (done, read) = tokio::join!(
+            book(duty, batch, &page, now),
+            pending(duty, batch, Some(last))
+        );
         match done {
             Ok(()) => {}
             // One item that cannot be booked must not hold up the others.
@@ -177,9 +179,8 @@ async fn decide(
     let loaded = load_qualifications(tx, duty.connection, &ids).await?;
     let loaded: HashMap<QualificationId, Qualification> =
         loaded.into_iter().map(|q| (q.id.clone(), q)).collect();
-    let adjusts = |item: &&BatchItem| {
-        matches!(item.action, ItemAction::Reverse | ItemAction::Reinstate)
-    };
+    let adjusts =
+        |item: &&BatchItem| matches!(item.action, ItemAction::Reverse | ItemAction::Reinstate);
     let adjusted = page.iter().filter(adjusts);
     let adjusted: Vec<Qualification> = adjusted
         .filter_map(|item| loaded.get(&item.qualification).cloned())

@@ -207,7 +207,12 @@ impl Items {
         for qualification in due {
             let campaign = self.campaigns.get(&qualification.campaign);
             let limited = campaign.is_some_and(|c| c.limits.per_promoter_settled.is_some());
-            let key = || (qualification.campaign.clone(), qualification.promoter.clone());
+            let key = || {
+                (
+                    qualification.campaign.clone(),
+                    qualification.promoter.clone(),
+                )
+            };
             if limited && self.met.insert(key()) {
                 let promoters = new.entry(&qualification.campaign).or_default();
                 promoters.insert(&qualification.promoter);

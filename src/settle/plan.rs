@@ -177,9 +177,7 @@ mod tests {
     use crate::store::ConnectOptions;
     use crate::store::batch_items::batch_items;
     use crate::store::promoters::upsert_promoters;
-    use crate::store::qualifications::{
-        Qualification, QualificationState, insert_qualifications,
-    };
+    use crate::store::qualifications::{Qualification, QualificationState, insert_qualifications};
 
     fn at(day: u32) -> Timestamp {
         Timestamp::from_unix(0).unwrap().plus_days(day)
@@ -248,7 +246,10 @@ mod tests {
             cut_off: at(20),
         };
         let (clock, node) = (ManualClock::at(at(20)), NodeId::from("node_a"));
-        let duty = Duty::take(&db, &live, &node, &clock).await.unwrap().unwrap();
+        let duty = Duty::take(&db, &live, &node, &clock)
+            .await
+            .unwrap()
+            .unwrap();
         let planned = plan(&duty, &request);
         let planned = tokio::time::timeout(std::time::Duration::from_secs(30), planned)
             .await

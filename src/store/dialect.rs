@@ -164,10 +164,7 @@ mod tests {
     #[test]
     fn one_set_of_rows_in_two_texts() {
         let row = [Value::from("a"), Value::from(1_i64)];
-        assert_eq!(
-            Engine::Sqlite.rows(&row, 2, 3, false),
-            "VALUES (?,?),(?,?)"
-        );
+        assert_eq!(Engine::Sqlite.rows(&row, 2, 3, false), "VALUES (?,?),(?,?)");
         assert_eq!(
             Engine::Sqlite.rows(&row, 1, 1, true),
             "SELECT * FROM (VALUES (?,?))"

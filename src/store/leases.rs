@@ -64,11 +64,7 @@ pub const FENCED: &str = "writing under a lease";
 
 /// Like [`fence`], and puts the lease's end off. One that has ended and that nobody has taken is
 /// held on to: its end only tells others when they may take it.
-pub async fn fence_until(
-    tx: &mut Tx,
-    lease: &Lease,
-    expires_at_us: i64,
-) -> Result<(), StoreError> {
+pub async fn fence_until(tx: &mut Tx, lease: &Lease, expires_at_us: i64) -> Result<(), StoreError> {
     Statement::new(
         "UPDATE leases SET expires_at_us = $4 WHERE name = $1 AND holder = $2 AND epoch = $3",
     )

@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Check, PAGE};
 use crate::domain::ids::{BatchId, ConnectionId, QualificationId};
 use crate::domain::time::Timestamp;
-use crate::store::batches::{
-    Batch, BatchState, BatchTotals, list_batches,
-};
 use crate::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items};
+use crate::store::batches::{Batch, BatchState, BatchTotals, list_batches};
 use crate::store::ledger::{TransactionKind, transaction_page};
 use crate::store::{StoreError, Tx};
 

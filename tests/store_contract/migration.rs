@@ -74,7 +74,9 @@ async fn what_was_settled_is_there_still(db: &Db, engine: &str) {
     }
     let live = ConnectionId::from("live");
     let mut tx = db.begin().await.unwrap();
-    let all = transaction_page(&mut tx, &live, None, None, 9).await.unwrap();
+    let all = transaction_page(&mut tx, &live, None, None, 9)
+        .await
+        .unwrap();
     let seen: Vec<_> = all
         .iter()
         .map(|t| (t.id(), t.batch.as_str(), t.item, t.entries.len()))
@@ -90,9 +92,13 @@ async fn what_was_settled_is_there_still(db: &Db, engine: &str) {
     let states = load_qualifications(&mut tx, &live, &ids).await.unwrap();
     let states: Vec<_> = states.iter().map(|q| q.state.name()).collect();
     assert_eq!(states, ["settled", "queued", "withdrawn"]);
-    let of = items_of_qualification(&mut tx, &live, &"q1".into()).await.unwrap();
+    let of = items_of_qualification(&mut tx, &live, &"q1".into())
+        .await
+        .unwrap();
     assert_eq!(of.len(), 2);
-    let of = items_of_qualification(&mut tx, &live, &"q2".into()).await.unwrap();
+    let of = items_of_qualification(&mut tx, &live, &"q2".into())
+        .await
+        .unwrap();
     assert_eq!(of.len(), 1);
     let batch = latest_batch(&mut tx, &live).await.unwrap().unwrap();
     assert_eq!((batch.id.as_str(), batch.plan_items), ("b2", 1));

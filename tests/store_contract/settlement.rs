@@ -381,7 +381,10 @@ async fn a_plan_in_the_making_can_be_dropped_and_no_other(db: &Db) {
     assert!(matches!(again, Err(StoreError::Stale { .. })));
     assert_eq!(drop_items(&mut tx, &conn(), &id, 9).await.unwrap(), 0);
     let planned = get_batch(&mut tx, &conn(), &id).await.unwrap().unwrap();
-    assert_eq!((planned.state, planned.plan_items), (BatchState::Planned, 3));
+    assert_eq!(
+        (planned.state, planned.plan_items),
+        (BatchState::Planned, 3)
+    );
 
     let overtaken = [(2, ItemState::Superseded, "refunded meanwhile".to_owned())];
     finish_items(&mut tx, &conn(), &id, &overtaken)
@@ -398,13 +401,21 @@ async fn a_plan_in_the_making_can_be_dropped_and_no_other(db: &Db) {
     finish_run(&mut tx, &conn(), &id, (0, 2), 2).await.unwrap();
     let done = batch_items(&mut tx, &conn(), &id, None, None, 9).await;
     let outcomes: Vec<_> = done.unwrap().into_iter().map(|i| i.outcome).collect();
-    let said = ["qualification.settled", "budget_exhausted", "refunded meanwhile"];
+    let said = [
+        "qualification.settled",
+        "budget_exhausted",
+        "refunded meanwhile",
+    ];
     assert_eq!(outcomes, said.map(|text| Some(text.to_owned())));
     assert_eq!(count_items(&mut tx, &conn(), &id).await.unwrap().len(), 3);
     // Found by what they booked, or because they booked nothing.
     for (qualification, position) in [("q1", 0), ("q2", 1), ("q3", 2)] {
         let of = items_of_qualification(&mut tx, &conn(), &qualification.into()).await;
-        let of: Vec<_> = of.unwrap().into_iter().map(|(b, i)| (b, i.position)).collect();
+        let of: Vec<_> = of
+            .unwrap()
+            .into_iter()
+            .map(|(b, i)| (b, i.position))
+            .collect();
         assert_eq!(of, [(id.clone(), position)]);
     }
 }

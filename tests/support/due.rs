@@ -9,9 +9,7 @@ use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::{Reward, RewardTo};
 use qualify::store::Db;
 use qualify::store::promoters::upsert_promoters;
-use qualify::store::qualifications::{
-    Qualification, QualificationState, insert_qualifications,
-};
+use qualify::store::qualifications::{Qualification, QualificationState, insert_qualifications};
 use qualify::store::verdicts::upsert_verdicts;
 use sha2::{Digest, Sha256};
 

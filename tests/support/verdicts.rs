@@ -2,9 +2,7 @@
 
 use qualify::domain::reason::ReasonCode;
 use qualify::domain::time::Timestamp;
-use qualify::domain::verdict::{
-    MatchedBy, MatchedCustomer, Reason, Reward, Verdict, VerdictState,
-};
+use qualify::domain::verdict::{MatchedBy, MatchedCustomer, Reason, Reward, Verdict, VerdictState};
 use qualify::store::qualifications::Qualification;
 use qualify::store::verdicts::StoredVerdict;
 
