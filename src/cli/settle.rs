@@ -118,7 +118,7 @@ async fn dry_run(opened: &Opened, json: bool, out: &mut dyn Write) -> anyhow::Re
     let show = |page: Vec<Planned>| {
         for (item, qualification) in page {
             add(&mut totals, &item);
-            rows.push(row(item, qualification));
+            rows.push(row(item, &qualification));
         }
     };
     preview(&opened.db, opened.id(), clock, clock.now(), show).await?;
@@ -166,7 +166,7 @@ async fn dry_run(opened: &Opened, json: bool, out: &mut dyn Write) -> anyhow::Re
     Ok(Exit::Ok as u8)
 }
 
-fn row(item: BatchItem, qualification: Qualification) -> Row {
+fn row(item: BatchItem, qualification: &Qualification) -> Row {
     Row {
         action: item.action.name(),
         promoter: qualification.promoter.to_string(),
