@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::post;
 use qualify::clock::{Clock as _, SystemClock};
 use qualify::stripe::signature::{SigningKey, verify};
@@ -77,9 +77,7 @@ pub async fn serve(listener: TcpListener, database: &str, writers: usize) {
 }
 
 async fn receive(State(intake): State<Intake>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header = headers
-        .get("stripe-signature")
-        .map(|value| value.as_bytes());
+    let header = headers.get("stripe-signature").map(HeaderValue::as_bytes);
     if verify(header, &body, intake.key.as_slice(), SystemClock.now()).is_err() {
         return StatusCode::BAD_REQUEST;
     }

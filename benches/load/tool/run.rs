@@ -1,5 +1,6 @@
 //! One round: a fresh database, a server, the load, and what is found afterwards.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -235,7 +236,11 @@ fn prepare(args: &Args, events: &Events, folder: &Path, url: &str, start: Timest
         .unwrap_or(args.seconds * args.rate.unwrap_or(PER_SECOND_MAX));
     for customer in (0..events.customers(most)).filter(|n| n * 37 % 100 < args.referred) {
         let email = Events::email(customer);
-        referrals += &format!("ref_{customer},load,prom_1,{email},,,{referred_at}\n");
+        writeln!(
+            referrals,
+            "ref_{customer},load,prom_1,{email},,,{referred_at}"
+        )
+        .unwrap();
     }
     std::fs::write(folder.join("referrals.csv"), referrals).unwrap();
     for (what, file) in [

@@ -53,16 +53,22 @@ pub async fn insert_events(
 async fn insert_waiting<'e>(
     db: &Db,
     connection: &'e ConnectionId,
-    events: impl Iterator<Item = &'e NewEvent>,
+    events: impl Iterator<Item = &'e NewEvent> + Clone,
 ) -> Result<HashSet<String>, StoreError> {
     let text = match db.engine() {
-        // What was stored just now are the last rows of the table: this statement's changes.
+        // What was stored just now are the last rows of the table: this statement's changes. Their
+        // ids come back only if they are not all that were given, because here every row that
+        // comes back wakes the one who waits for it.
         Engine::Sqlite => {
             "INSERT INTO events (connection_id, event_id, event_type, api_version, created_at,
                                  received_at_us, mode, secret_index, body)
              SELECT * FROM ({rows}) WHERE true
-             ON CONFLICT (connection_id, event_id) DO NOTHING
-             RETURNING event_id;
+             ON CONFLICT (connection_id, event_id) DO NOTHING;
+             SELECT NULL AS event_id WHERE changes() = $1
+             UNION ALL
+             SELECT event_id FROM events
+             WHERE changes() < $1
+               AND rowid > last_insert_rowid() - changes() AND rowid <= last_insert_rowid();
              INSERT INTO event_queue (connection_id, received_at_us, event_id)
              SELECT connection_id, received_at_us, event_id FROM events
              WHERE rowid > last_insert_rowid() - changes() AND rowid <= last_insert_rowid()"
@@ -78,14 +84,21 @@ async fn insert_waiting<'e>(
                  INSERT INTO event_queue (connection_id, received_at_us, event_id)
                  SELECT connection_id, received_at_us, event_id FROM new
              )
-             SELECT event_id FROM new"
+             SELECT NULL AS event_id WHERE (SELECT COUNT(*) FROM new) = $1
+             UNION ALL
+             SELECT event_id FROM new WHERE (SELECT COUNT(*) FROM new) < $1"
         }
     };
-    let ids: Vec<(String,)> = Statement::new(text)
-        .set(events.map(|event| row(connection, event)))
+    let given = i64::try_from(events.clone().count()).unwrap_or(i64::MAX);
+    let fresh: Vec<(Option<String>,)> = Statement::new(text)
+        .bind(given)
+        .set(events.clone().map(|event| row(connection, event)))
         .fetch_committed(db)
         .await?;
-    Ok(ids.into_iter().map(|(id,)| id).collect())
+    if fresh.iter().any(|(id,)| id.is_none()) {
+        return Ok(events.map(|e| e.event_id.as_str().to_owned()).collect());
+    }
+    Ok(fresh.into_iter().filter_map(|(id,)| id).collect())
 }
 
 /// Stores events of which some end at once, in one transaction; the ids that were not there
