@@ -279,9 +279,9 @@ async fn size(db: &Db, url: &str) -> u64 {
             let path = url.trim_start_matches("sqlite://");
             std::fs::metadata(Path::new(path)).unwrap().len()
         }
-        Db::Postgres(pool) => {
+        Db::Postgres(server) => {
             let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
-                .fetch_one(pool)
+                .fetch_one(server.pool())
                 .await
                 .unwrap();
             size.unsigned_abs()

@@ -160,7 +160,7 @@ async fn many_are_settled_once(db: Db) {
     let mut shown = Vec::new();
     let (db, connection, clock) = (&world.db, &world.connection, &world.clock);
     preview(db, connection, clock, clock.now(), |page| {
-        shown.extend(page)
+        shown.extend(page);
     })
     .await
     .unwrap();

@@ -43,6 +43,8 @@ pub struct Bounds {
     /// Batches run when they are asked for, not on schedule: for the demo and for tests, whose
     /// clock stands still while work goes on.
     pub batches_by_hand: bool,
+    /// Events are taken in and wait: nothing reads or judges them. For measuring intake alone.
+    pub intake_only: bool,
 }
 
 /// Why the server did not start.
@@ -169,7 +171,11 @@ impl App {
         let outdated = CancellationToken::new();
         Ok(Running {
             local_addr,
-            workers: stages::start(&app, bounds.batches_by_hand, &outdated),
+            workers: if bounds.intake_only {
+                Workers::default()
+            } else {
+                stages::start(&app, bounds.batches_by_hand, &outdated)
+            },
             outdated,
             app,
             closing,

@@ -2,40 +2,68 @@
 //! 500, and an end to requests that take too long.
 
 use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
 use crate::http::Problem;
+use crate::random;
 use crate::telemetry::metric;
 
 /// The header that carries a request's id, in both directions.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Wraps the routes. Outermost first: request id, trace, panic, time limit, fallback.
+/// Wraps the routes. Outermost first: request id, trace, time limit, panic, fallback; the first
+/// three in one layer, because every layer is paid for by every webhook.
 pub fn dress(routes: Router, limit: Duration) -> Router {
+    let ids = Arc::new(RequestIds::new());
     routes
         .fallback(|| async { Problem::not_found("There is nothing at this address.") })
-        .layer(middleware::from_fn(move |request: Request, next: Next| {
-            in_time(limit, request, next)
-        }))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(trace))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            traced(limit, ids.of(&request), request, next)
+        }))
+}
+
+/// Ids of requests that came without one: the process by chance, the request by its number.
+#[derive(Debug)]
+struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        // Without chance the ids of two runs may be the same; nothing but log lines hangs on them.
+        let chance = random::secret_bytes().unwrap_or_default();
+        Self {
+            process: hex::encode(chance.get(..8).unwrap_or_default()),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    /// The id that a request brings along, or its own.
+    fn of(&self, request: &Request) -> Option<HeaderValue> {
+        if let Some(id) = request.headers().get(REQUEST_ID) {
+            return Some(id.clone());
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::try_from(format!("{}-{number}", self.process)).ok()
+    }
 }
 
 /// Runs every handler to its end in a task of its own: neither a client that goes away nor the
 /// time limit cancels what it does at the database half-way.
-async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
+async fn in_time(deadline: tokio::time::Instant, request: Request, next: Next) -> Response {
     let handler = tokio::spawn(next.run(request));
-    match tokio::time::timeout(limit, handler).await {
+    match tokio::time::timeout_at(deadline, handler).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -48,21 +76,29 @@ async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
     }
 }
 
-/// Logs the method, the path without its query (tokens travel there) and the status.
-async fn trace(request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let id = request.headers().get(REQUEST_ID).cloned();
+/// Answers in time, with the request's id. Logs the method, the path without its query (tokens
+/// travel there) and the status.
+async fn traced(
+    limit: Duration,
+    id: Option<HeaderValue>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let started = tokio::time::Instant::now();
-    let response = next.run(request).await;
+    let mut response = in_time(started + limit, request, next).await;
     let status = response.status();
     metrics::counter!(metric::REQUESTS, "status" => class(status)).increment(1);
-    let ms = started.elapsed().as_millis();
+    let ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let request_id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("");
+    let path = uri.path();
     if status.is_server_error() {
-        tracing::warn!(%method, path, status = status.as_u16(), ms, request_id, "answered");
+        tracing::warn!(%method, path, status = status.as_u16(), ms = ms(), request_id, "answered");
     } else {
-        tracing::debug!(%method, path, status = status.as_u16(), ms, request_id, "answered");
+        tracing::debug!(%method, path, status = status.as_u16(), ms = ms(), request_id, "answered");
+    }
+    if let Some(id) = id {
+        response.headers_mut().entry(REQUEST_ID).or_insert(id);
     }
     response
 }
@@ -96,11 +132,19 @@ mod tests {
     use tower::ServiceExt;
 
     async fn ask(path: &str) -> Response {
+        ask_as(path, None).await
+    }
+
+    async fn ask_as(path: &str, id: Option<&str>) -> Response {
         let routes = Router::new()
             .route("/ok", get(|| async { "ok" }))
             .route("/panic", get(|| async { panic!("SENTINEL") as &str }))
             .route("/never", get(std::future::pending::<&str>));
-        let request = Request::get(path).body(Body::empty()).unwrap();
+        let mut request = Request::get(path).body(Body::empty()).unwrap();
+        if let Some(id) = id {
+            let id = HeaderValue::try_from(id).unwrap();
+            request.headers_mut().insert(REQUEST_ID, id);
+        }
         let dressed = dress(routes, Duration::from_secs(30));
         dressed.oneshot(request).await.unwrap()
     }
@@ -139,7 +183,11 @@ mod tests {
     async fn every_answer_has_a_request_id_and_a_shape() {
         let ok = ask("/ok").await;
         assert_eq!(ok.status(), 200);
-        assert!(ok.headers().contains_key(REQUEST_ID));
+        let id = |answer: &Response| answer.headers().get(REQUEST_ID).cloned().unwrap();
+        let (first, second) = (id(&ok), id(&ask("/ok").await));
+        assert!(first.len() > 17 && first != second, "{first:?} {second:?}");
+
+        assert_eq!(id(&ask_as("/ok", Some("theirs")).await), "theirs");
 
         let panicked = ask("/panic").await;
         assert_eq!(panicked.status(), 500);

@@ -15,13 +15,14 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::admit::admit;
-use super::endpoints::{Endpoint, Endpoints};
+use super::endpoints::{Endpoints, Ready};
 use super::writer::Writer;
 use super::{BODY_BYTES_MAX, refusal};
-use crate::clock::SharedClock;
+use crate::clock::{SECOND_US, SharedClock};
+use crate::domain::time::Timestamp;
 use crate::http::Problem;
 use crate::http::body;
-use crate::store::events::{EventReason, EventState, Inserted};
+use crate::store::events::{EventState, Inserted};
 use crate::stripe::signature::{self, SignatureError, Verified};
 use crate::stripe::{EnvelopeError, read_envelope};
 use crate::telemetry::metric;
@@ -85,7 +86,7 @@ impl Intake {
         connection: Option<&str>,
         request: Request,
     ) -> Result<&'static str, Problem> {
-        let endpoint = self.endpoint(connection)?;
+        let ready = self.ready(connection)?;
         let (head, stream) = request.into_parts();
         if is_encoded(&head.headers) {
             return Err(refusal::encoded());
@@ -98,41 +99,42 @@ impl Intake {
             .get(SIGNATURE)
             .map(axum::http::HeaderValue::as_bytes);
         let now_us = self.clock.now_us();
-        let verified = signature::verify(header, &bytes, &endpoint.secrets, self.clock.now())
+        let now = Timestamp::from_unix(now_us.div_euclid(SECOND_US)).unwrap_or_default();
+        let verified = signature::verify(header, &bytes, &ready.keys, now)
             .map_err(|error| unverified(&error, &bytes))?;
-        self.observe(&endpoint, &verified);
+        self.observe(&ready, &verified);
 
-        let event = admit(&endpoint, bytes.into(), Some(verified.secret_index), now_us)
+        let endpoint = &ready.endpoint;
+        let event = admit(endpoint, bytes.into(), Some(verified.secret_index), now_us)
             .map_err(|error| refusal::foreign(&error))?;
-        let (state, reason) = (event.state, event.reason.clone());
+        let (state, code) = (event.state, event.reason.as_ref().map(|r| r.code.clone()));
         let inserted = self
             .writer
             .store(endpoint.connection.clone(), event)
             .await
             .map_err(refusal::not_stored)?;
-        Ok(tell(inserted, state, reason.as_ref()))
+        Ok(tell(inserted, state, code.as_deref()))
     }
 
-    fn endpoint(&self, connection: Option<&str>) -> Result<Arc<Endpoint>, Problem> {
-        let endpoint = self
+    fn ready(&self, connection: Option<&str>) -> Result<Arc<Ready>, Problem> {
+        let ready = self
             .endpoints
             .find(connection)
             .ok_or_else(refusal::unknown_connection)?;
         if self.closing.is_cancelled() {
             return Err(refusal::shutting_down());
         }
-        if endpoint.secrets.is_empty() {
+        if ready.keys.is_empty() {
             return Err(refusal::secret_missing());
         }
-        Ok(endpoint)
+        Ok(ready)
     }
 
     /// Counts which secret matched and how far the clocks are apart.
-    fn observe(&self, endpoint: &Endpoint, verified: &Verified) {
-        let connection = endpoint.connection.to_string();
-        let index = verified.secret_index.to_string();
-        metrics::counter!(metric::SECRET_USED, "connection" => connection, "index" => index)
-            .increment(1);
+    fn observe(&self, ready: &Ready, verified: &Verified) {
+        if let Some(used) = ready.used.get(verified.secret_index) {
+            used.increment(1);
+        }
         let behind = verified.skew_seconds.saturating_neg();
         let behind = i32::try_from(behind).unwrap_or(if behind < 0 { i32::MIN } else { i32::MAX });
         metrics::gauge!(metric::SKEW).set(behind);
@@ -171,8 +173,7 @@ fn unverified(error: &SignatureError, body: &Bytes) -> Problem {
 }
 
 /// Counts and logs what became of a stored event; answers the metric's `result`.
-fn tell(inserted: Inserted, state: EventState, reason: Option<&EventReason>) -> &'static str {
-    let code = reason.map_or("", |reason| reason.code.as_str());
+fn tell(inserted: Inserted, state: EventState, code: Option<&str>) -> &'static str {
     match (inserted, state) {
         (Inserted::Duplicate, _) => "duplicate",
         (Inserted::Conflict, _) => {
@@ -201,6 +202,7 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::domain::campaign::Mode;
+    use crate::intake::Endpoint;
     use crate::intake::sink::Storing;
     use crate::intake::{EventSink, WriterLimits};
     use crate::store::events::NewEvent;

@@ -48,7 +48,7 @@ impl<'d> Duty<'d> {
             let mut tx = db.begin().await?;
             let lease = take_lease(&mut tx, &name, &holder, now_us, end(now_us)).await?;
             tx.commit().await?;
-            Ok(lease)
+            Ok::<_, StoreError>(lease)
         });
         Ok(lease.await?.map(|lease| Self {
             db,

@@ -144,7 +144,7 @@ async fn drop_all(duty: &Duty<'_>, batch: &BatchId) -> Result<(), StoreError> {
         let mut tx = duty.begin().await?;
         let dropped = drop_items(&mut tx, duty.connection, batch, CHUNK_ITEMS).await?;
         tx.commit().await?;
-        Ok(dropped)
+        Ok::<_, StoreError>(dropped)
     };
     while retry(drop_some).await? > 0 {}
     Ok(())

@@ -104,6 +104,19 @@ impl Engine {
         }
     }
 
+    /// The next number at or above this one that [`Self::rows_at_once`] takes whole, for rows
+    /// that may be repeated.
+    pub fn padded(self, rows: usize) -> usize {
+        match self {
+            Self::Postgres => rows,
+            Self::Sqlite => match rows {
+                0..=8 => rows,
+                9..=64 => rows.next_multiple_of(8),
+                _ => rows.next_power_of_two(),
+            },
+        }
+    }
+
     /// Every table, with its columns in order and whether each is nullable: `table_name`,
     /// `column_name`, `kind` (text, int, bytes), `nullable` (0, 1).
     pub const fn columns_sql(self) -> &'static str {

@@ -89,6 +89,16 @@ impl Server {
         Ok(settings)
     }
 
+    /// Its connections, for a statement that is a transaction of its own.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Whether statements are prepared once and kept.
+    pub(super) const fn keeps_statements(&self) -> bool {
+        self.keeps_statements
+    }
+
     /// Starts a transaction that writes.
     pub(super) async fn begin(&self) -> Result<PgTx, StoreError> {
         self.begin_by(self.begin).await

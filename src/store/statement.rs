@@ -10,7 +10,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite};
 
-use super::db::Tx;
+use super::db::{Db, Tx};
 use super::dialect::{CLAIM, Engine, ROWS};
 use super::error::StoreError;
 use super::value::Value;
@@ -242,6 +242,43 @@ impl<'v> Statement<'v> {
             .ok_or(StoreError::Database(sqlx::Error::RowNotFound))
     }
 
+    /// Runs it as a transaction of its own in one exchange with the database, if its rows fit
+    /// into one piece; all rows that come back. When this returns, what it wrote survives a
+    /// crash and a power failure. On SQLite the text may be several statements.
+    pub async fn fetch_committed<R: Record>(self, db: &Db) -> Result<Vec<R>, StoreError> {
+        let pieces = self.pieces(db.engine())?;
+        match (db, pieces.as_slice()) {
+            (_, []) => Ok(Vec::new()),
+            (Db::Postgres(server), [piece]) => {
+                let query = piece.postgres().persistent(server.keeps_statements());
+                let rows = query.fetch_all(server.pool()).await?;
+                rows.iter().map(|row| Ok(R::from_row(row)?)).collect()
+            }
+            (Db::Sqlite { write, .. }, [piece]) => {
+                let query = piece.in_transaction();
+                let mut connection = write.acquire().await?;
+                // In a task of its own: nobody who goes away can leave a transaction open.
+                let run = tokio::spawn(async move {
+                    let outcome = query.fetch_all(&mut *connection).await;
+                    if outcome.is_err() {
+                        let undo = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+                        tracing::debug!(undone = undo.is_ok(), "a group was not stored");
+                    }
+                    outcome
+                });
+                let rows = run.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
+                rows.iter().map(|row| Ok(R::from_row(row)?)).collect()
+            }
+            _ => {
+                drop(pieces);
+                let mut tx = db.begin().await?;
+                let rows = self.fetch_all(&mut tx).await?;
+                tx.commit().await?;
+                Ok(rows)
+            }
+        }
+    }
+
     /// The statement as it is sent: once, or once for each chunk of its rows.
     fn pieces(&self, engine: Engine) -> Result<Vec<Piece<'_, 'v>>, StoreError> {
         let rows = self.rows.as_ref();
@@ -266,8 +303,8 @@ impl<'v> Statement<'v> {
         let mut left: Vec<&[Value<'v>]> = rows.values.chunks(rows.columns).collect();
         while let Some(last) = left.last().copied() {
             let most = engine.rows_at_once(usize::MAX, rows.columns, self.binds.len());
-            if rows.is_set && engine == Engine::Sqlite && left.len() < most {
-                left.resize(left.len().next_power_of_two(), last);
+            if rows.is_set && engine.padded(left.len()) <= most {
+                left.resize(engine.padded(left.len()), last);
             }
             let take = engine.rows_at_once(left.len(), rows.columns, self.binds.len());
             let rest = left.split_off(take);
@@ -312,9 +349,18 @@ struct Piece<'s, 'v> {
 
 impl Piece<'_, '_> {
     fn sqlite(&self) -> Query<'static, Sqlite, SqliteArguments> {
+        self.sqlite_text(self.text.clone())
+    }
+
+    /// The same as a transaction of its own.
+    fn in_transaction(&self) -> Query<'static, Sqlite, SqliteArguments> {
+        self.sqlite_text(format!("BEGIN IMMEDIATE; {}; COMMIT", self.text).into())
+    }
+
+    fn sqlite_text(&self, text: Cow<'static, str>) -> Query<'static, Sqlite, SqliteArguments> {
         let values = self.rows.iter().copied().flatten().chain(self.binds);
         // The text is put together from literals and bind numbers alone.
-        let query = sqlx::query(AssertSqlSafe(self.text.clone()));
+        let query = sqlx::query(AssertSqlSafe(text));
         values.fold(query, |query, value| match value {
             Value::Text(text) => query.bind(text.as_deref()),
             Value::Int(number) => query.bind(*number),
@@ -397,8 +443,10 @@ mod tests {
         let set = Statement::new("x IN ({rows})").list(["a", "b", "c"]);
         assert_eq!(
             texts(&set, Engine::Sqlite),
-            ["x IN (SELECT * FROM (VALUES (?),(?),(?),(?)))"]
+            ["x IN (SELECT * FROM (VALUES (?),(?),(?)))"]
         );
+        let set = Statement::new("x IN ({rows})").list((0..13).collect::<Vec<i64>>());
+        assert_eq!(texts(&set, Engine::Sqlite)[0].matches("(?)").count(), 16);
         let rows =
             Statement::new("INSERT INTO t (a) {rows}").rows(["a", "b", "c"].map(|v| [v.into()]));
         assert_eq!(

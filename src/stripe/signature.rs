@@ -64,16 +64,52 @@ impl SignatureError {
     }
 }
 
+/// A signing secret, ready to be used: what depends on the secret alone is worked out.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// Always there: HMAC takes keys of any length.
+    mac: Option<Hmac<Sha256>>,
+    /// A blank secret signs, but never matches.
+    is_blank: bool,
+}
+
+impl SigningKey {
+    /// The key is the whole `whsec_…` text.
+    pub fn new(secret: &str) -> Self {
+        Self {
+            mac: Hmac::new_from_slice(secret.as_bytes()).ok(),
+            is_blank: secret.trim().is_empty(),
+        }
+    }
+
+    /// Lower-case hex of HMAC-SHA256 over `"{time}.{body}"`.
+    fn v1(&self, time: &str, body: &[u8]) -> Option<[u8; 64]> {
+        let mut mac = self.mac.clone()?;
+        mac.update(time.as_bytes());
+        mac.update(b".");
+        mac.update(body);
+        let mut text = [0; 64];
+        hex::encode_to_slice(mac.finalize().into_bytes(), &mut text).ok()?;
+        Some(text)
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 /// Whether Stripe signed these bytes with one of the secrets, not long ago.
 ///
 /// Every `v1` is compared with every secret in constant time; other schemes (`v0`) are
 /// ignored; a blank secret never matches. Times in the future are accepted, as Stripe's
 /// SDKs do; the caller warns about the skew. A malformed header is reported before a
 /// mismatch, a mismatch before an expired signature.
-pub fn verify<S: AsRef<str>>(
+pub fn verify(
     header: Option<&[u8]>,
     body: &[u8],
-    secrets: &[S],
+    keys: &[SigningKey],
     now: Timestamp,
 ) -> Result<Verified, SignatureError> {
     let header = header.ok_or(SignatureError::Missing)?;
@@ -82,16 +118,17 @@ pub fn verify<S: AsRef<str>>(
     }
     let header = Header::parse(header)?;
     let mut matched = None;
-    for (index, secret) in secrets.iter().enumerate() {
-        let secret = secret.as_ref();
-        if secret.trim().is_empty() {
+    for (index, key) in keys.iter().enumerate() {
+        if key.is_blank {
             continue;
         }
-        let expected = v1(secret, header.time_text, body);
+        let Some(expected) = key.v1(header.time_text, body) else {
+            continue;
+        };
         let fits = header
             .signatures()
             .fold(subtle::Choice::from(0), |fits, given| {
-                fits | given.as_bytes().ct_eq(expected.as_bytes())
+                fits | given.as_bytes().ct_eq(&expected)
             });
         if bool::from(fits) && matched.is_none() {
             matched = Some(index);
@@ -113,19 +150,9 @@ pub fn verify<S: AsRef<str>>(
 /// The whole header value with which Stripe would sign this body at that time.
 pub fn sign(secret: &str, body: &[u8], at: Timestamp) -> String {
     let time = at.unix().to_string();
-    let signature = v1(secret, &time, body);
-    format!("t={time},v1={signature}")
-}
-
-/// Lower-case hex of HMAC-SHA256 over `"{t}.{body}"`, keyed with the whole `whsec_…` text.
-fn v1(secret: &str, time: &str, body: &[u8]) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
-        return String::new(); // HMAC takes keys of any length, so this is never reached
-    };
-    mac.update(time.as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    hex::encode(mac.finalize().into_bytes())
+    let signature = SigningKey::new(secret).v1(&time, body);
+    let signature = signature.as_ref().map(|hex| String::from_utf8_lossy(hex));
+    format!("t={time},v1={}", signature.unwrap_or_default())
 }
 
 /// A header that has one `t` and at least one `v1`.
@@ -187,6 +214,13 @@ mod tests {
         Timestamp::from_unix(seconds).unwrap()
     }
 
+    fn keys(secrets: &[&str]) -> Vec<SigningKey> {
+        secrets
+            .iter()
+            .map(|secret| SigningKey::new(secret))
+            .collect()
+    }
+
     fn hex_of(header: &str) -> &str {
         header.split_once("v1=").unwrap().1
     }
@@ -243,23 +277,24 @@ mod tests {
             (&stale_and_wrong, "signature_mismatch"),
         ];
         for (header, expected) in cases {
-            let code = verify(Some(header.as_bytes()), BODY, &[SECRET], now)
+            let code = verify(Some(header.as_bytes()), BODY, &keys(&[SECRET]), now)
                 .map_or_else(|e| e.code(), |_| "ok");
             assert_eq!(code, expected, "{header}");
         }
-        let none = verify(None, BODY, &[SECRET], now);
+        let none = verify(None, BODY, &keys(&[SECRET]), now);
         assert_eq!(none, Err(SignatureError::Missing));
-        let binary = verify(Some(b"t=1,v1=\xff"), BODY, &[SECRET], now);
+        let binary = verify(Some(b"t=1,v1=\xff"), BODY, &keys(&[SECRET]), now);
         assert!(matches!(binary, Err(SignatureError::Malformed(_))));
-        let expired = verify(Some(old.as_bytes()), BODY, &[SECRET], now);
+        let expired = verify(Some(old.as_bytes()), BODY, &keys(&[SECRET]), now);
         assert_eq!(expired.unwrap_err().code(), "signature_expired");
     }
 
     #[test]
     fn the_edges_of_time() {
         let header = sign(SECRET, BODY, at(1_000_000));
-        let skew =
-            |now| verify(Some(header.as_bytes()), BODY, &[SECRET], at(now)).map(|v| v.skew_seconds);
+        let skew = |now| {
+            verify(Some(header.as_bytes()), BODY, &keys(&[SECRET]), at(now)).map(|v| v.skew_seconds)
+        };
         assert_eq!(skew(1_000_300), Ok(-300));
         assert_eq!(
             skew(1_000_301).map_err(|e| e.code()),
@@ -273,7 +308,7 @@ mod tests {
         let now = at(1_700_000_000);
         let header = sign("whsec_two", BODY, now);
         let found = |secrets: &[&str], header: &str| {
-            verify(Some(header.as_bytes()), BODY, secrets, now).map(|v| v.secret_index)
+            verify(Some(header.as_bytes()), BODY, &keys(secrets), now).map(|v| v.secret_index)
         };
         assert_eq!(found(&["whsec_one", "whsec_two"], &header), Ok(1));
         assert_eq!(
@@ -294,7 +329,7 @@ mod tests {
         let changed = verify(
             Some(header.as_bytes()),
             &BODY[..BODY.len() - 1],
-            &[SECRET],
+            &keys(&[SECRET]),
             now,
         );
         assert_eq!(changed, Err(SignatureError::Mismatch));

@@ -7,9 +7,7 @@ use qualify::store::dirty::{DirtyKind, claim_dirty, mark_dirty};
 use qualify::store::idempotency::{
     forget_before, keep_answer, release_key, release_stuck, take_key,
 };
-use qualify::store::leases::{
-    FENCED, Stage, enter, fence, fence_until, give_back, take_lease,
-};
+use qualify::store::leases::{FENCED, Stage, enter, fence, fence_until, give_back, take_lease};
 use qualify::store::{ConnectOptions, Db, Statement, StoreError, retry};
 
 contract!(

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use qualify::domain::ids::{ConnectionId, EventId};
+use qualify::store::connections::list_connections;
 use qualify::store::events::{
     EventFilter, EventState, EventSummary, Inserted, conflicting_bodies, count_by_state,
     event_summaries, get_event, insert_events, list_events, mark_events, received_batch, requeue,
     requeue_events, waiting,
 };
-use qualify::store::{ConnectOptions, Db};
+use qualify::store::{ConnectOptions, Db, Statement, StoreError};
 use sqlx::migrate::Migrator;
 
 use crate::events::{conn, event, mark};
@@ -18,6 +19,8 @@ contract!(
     an_outcome_is_listed_and_goes_with_a_replay,
     every_state_is_listed_in_order_of_arrival,
     only_what_waits_and_only_once_is_claimed,
+    what_is_new_among_what_is_known_waits,
+    what_fails_in_one_exchange_leaves_nothing,
 );
 
 /// Longer than any of this takes, and shorter than a lock that is waited for.
@@ -175,6 +178,59 @@ async fn only_what_waits_and_only_once_is_claimed(db: &Db) {
     assert_eq!(received_batch(&mut tx, &conn(), 9).await.unwrap().len(), 3);
     let other = ConnectionId::new("another");
     assert!(received_batch(&mut tx, &other, 9).await.unwrap().is_empty());
+}
+
+async fn what_is_new_among_what_is_known_waits(db: &Db) {
+    let group = |from: i64, to: i64| {
+        let numbers = (from..to).map(|n| event(&format!("evt_{n:03}"), n, "x"));
+        numbers.collect::<Vec<_>>()
+    };
+    insert_events(db, &conn(), &group(10, 20)).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let all = received_batch(&mut tx, &conn(), 99).await.unwrap();
+    let marks: Vec<_> = all
+        .iter()
+        .map(|e| mark(&e.event_id, e.received_at_us, EventState::Done))
+        .collect();
+    mark_events(&mut tx, &conn(), &marks).await.unwrap();
+    tx.commit().await.unwrap();
+
+    // None new, some new around what is known, and more than fit into one statement.
+    for (from, to) in [(12, 15), (8, 24), (0, 600)] {
+        let outcome = insert_events(db, &conn(), &group(from, to)).await.unwrap();
+        assert_eq!(outcome.len(), group(from, to).len());
+    }
+    let mut tx = db.begin().await.unwrap();
+    let waiting = received_batch(&mut tx, &conn(), 999).await.unwrap();
+    let seen: Vec<_> = waiting.iter().map(|event| event.received_at_us).collect();
+    let expected: Vec<_> = (0..10).chain(20..600).collect();
+    assert_eq!(seen, expected);
+}
+
+async fn what_fails_in_one_exchange_leaves_nothing(db: &Db) {
+    let write = |mode: &'static str| {
+        Statement::new(
+            "INSERT INTO connections (connection_id, mode, name, created_at)
+             {rows} RETURNING connection_id",
+        )
+        .rows(["one", "two"].map(|id| {
+            let mode = if id == "two" { mode } else { "live" };
+            [id.into(), mode.into(), "name".into(), 1_i64.into()]
+        }))
+    };
+    let refused = write("neither").fetch_committed::<(String,)>(db).await;
+    assert!(
+        matches!(refused, Err(StoreError::Refused(_))),
+        "{refused:?}"
+    );
+    // Neither a row nor an open transaction is left behind.
+    let mut tx = db.begin().await.unwrap();
+    assert!(list_connections(&mut tx).await.unwrap().is_empty());
+    tx.rollback().await.unwrap();
+    let written: Vec<(String,)> = write("test").fetch_committed(db).await.unwrap();
+    assert_eq!(written.len(), 2);
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(list_connections(&mut tx).await.unwrap().len(), 2);
 }
 
 /// On PostgreSQL, where both run at once: a transaction that reads events holds up neither a

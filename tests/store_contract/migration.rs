@@ -59,7 +59,7 @@ async fn run(db: &Db, text: String) {
     let text = AssertSqlSafe(format!("BEGIN; {text} COMMIT;"));
     match db {
         Db::Sqlite { write, .. } => drop(sqlx::raw_sql(text).execute(write).await.unwrap()),
-        Db::Postgres(pool) => drop(sqlx::raw_sql(text).execute(pool).await.unwrap()),
+        Db::Postgres(server) => drop(sqlx::raw_sql(text).execute(server.pool()).await.unwrap()),
     }
 }
 
