@@ -158,7 +158,7 @@ async fn apply(db: &Db, migration: &'static Migration) -> Result<(), StoreError>
     }
     tx.script(migration.sql.as_str()).await?;
     tx.commit().await?;
-    tracing::info!(
+    tracing::debug!(
         migration = migration.version,
         "the tables have been brought up to date"
     );

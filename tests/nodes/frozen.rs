@@ -78,6 +78,7 @@ async fn frozen_under_load_and_thawed() {
     frozen.ready(PATIENCE);
     let acknowledged = seen.acknowledged.lock().unwrap().clone();
     nothing_is_lost(&db, &acknowledged).await;
+    default_of(&url, "idle_in_transaction_session_timeout = 0").await;
     site.verify();
     frozen.end();
     other.end();

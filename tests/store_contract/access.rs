@@ -161,6 +161,11 @@ async fn one_transaction_at_a_time_is_in_a_stage(db: &Db) {
         tx.commit().await.unwrap();
         held.rollback().await.unwrap();
     }
+    // The rows that are waited at are of PostgreSQL alone.
+    let mut tx = db.begin().await.unwrap();
+    let gone = Statement::new("DELETE FROM leases WHERE name LIKE 'stage:%'");
+    gone.execute(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 async fn a_write_under_a_lease_puts_its_end_off(db: &Db) {
