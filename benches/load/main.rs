@@ -16,27 +16,23 @@ use tool::report::report;
 use tool::run::{Measured, Run, measure};
 use tool::server::play;
 
-fn main() {
+fn main() -> std::io::Result<()> {
     let args = Args::parse();
     if let Some(what) = args.play {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.enable_all().build();
-        return runtime.map_or_else(
-            |e| panic!("{e}"),
-            |runtime| runtime.block_on(play(what, &args)),
-        );
+        runtime.enable_all().build()?.block_on(play(what, &args));
+        return Ok(());
     }
     if let Some(way) = args.path {
         let events = Events::new(args.seed, args.event, 1_750_000_000);
         let count = args.events.unwrap_or(100_000);
         println!("{way:?}: {:.0} ns an event", walk(way, &events, count));
-        return;
+        return Ok(());
     }
     // One thread for the load: the servers share the machine with it.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.map_or_else(|e| panic!("{e}"), |runtime| runtime.block_on(rounds(&args)));
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build()?.block_on(rounds(&args));
+    Ok(())
 }
 
 async fn rounds(args: &Args) {
