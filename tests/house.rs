@@ -151,8 +151,9 @@ fn pure_rooms_name_nothing_impure() {
 }
 
 /// Functions that are one transaction and are run again by whoever calls them.
-const RUN_AGAIN_BY_CALLERS: [&str; 6] = [
+const RUN_AGAIN_BY_CALLERS: [&str; 7] = [
     "apply",
+    "fetch_committed",
     "ingest_batch",
     "judge_batch",
     "load_in",

@@ -249,9 +249,10 @@ impl<'v> Statement<'v> {
         let pieces = self.pieces(db.engine())?;
         match (db, pieces.as_slice()) {
             (_, []) => Ok(Vec::new()),
-            (Db::Postgres(server), [piece]) => {
-                let query = piece.postgres().persistent(server.keeps_statements());
-                let rows = query.fetch_all(server.pool()).await?;
+            // Behind a pooler that keeps no statements, preparing one and running it outside of a
+            // transaction may reach two servers.
+            (Db::Postgres(server), [piece]) if server.keeps_statements() => {
+                let rows = piece.postgres().fetch_all(server.pool()).await?;
                 rows.iter().map(|row| Ok(R::from_row(row)?)).collect()
             }
             (Db::Sqlite { write, .. }, [piece]) => {
