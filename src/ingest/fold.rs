@@ -9,7 +9,9 @@ use crate::domain::ids::{CouponId, CustomerId};
 use crate::payments::group::Joined;
 use crate::payments::{GroupId, PaymentRecord, read_group};
 use crate::store::customer_keys::{CustomerKeys, KeyKind};
+use crate::store::json::to_json;
 use crate::store::objects::StoredObject;
+use crate::store::payments::StoredPayment;
 
 /// Longest value by which a customer can be found, in bytes.
 const KEY_BYTES_MAX: usize = 255;
@@ -19,7 +21,7 @@ const KEY_BYTES_MAX: usize = 255;
 pub struct Changes {
     /// Objects that are new or changed, or moved to another group.
     pub objects: Vec<StoredObject>,
-    /// Payment records by group; the owner is found in the record.
+    /// Payment records that are new or changed, by group; the owner is found in the record.
     pub payments: BTreeMap<String, PaymentRecord>,
     /// Groups that were joined into others.
     pub gone_groups: Vec<String>,
@@ -46,14 +48,20 @@ pub fn keys_of(facts: &[Fact]) -> Vec<ObjectKey> {
 #[derive(Debug, Default)]
 pub struct Batch {
     stored: HashMap<ObjectKey, StoredObject>,
+    payments: HashMap<String, StoredPayment>,
     states: BTreeMap<ObjectKey, ObjectState>,
     changed: BTreeSet<ObjectKey>,
 }
 
 impl Batch {
-    /// Starts from what is stored of the objects concerned, their whole groups included.
-    pub fn new(stored: Vec<StoredObject>) -> Self {
+    /// Starts from what is stored of the objects concerned, their whole groups included, and of
+    /// the payments of those groups.
+    pub fn new(stored: Vec<StoredObject>, payments: Vec<StoredPayment>) -> Self {
         let mut batch = Self::default();
+        let by_group = payments.into_iter();
+        batch
+            .payments
+            .extend(by_group.map(|payment| (payment.group_id.clone(), payment)));
         for object in stored {
             batch
                 .states
@@ -121,11 +129,11 @@ impl Batch {
                 continue;
             }
             let read = members.iter().map(|key| (*key, self.states.get(*key)));
-            changes
-                .payments
-                .insert(group.as_str().to_owned(), read_group(read));
-            let gone = old.into_iter().filter(|old| *old != group.as_str());
-            changes.gone_groups.extend(gone.map(str::to_owned));
+            self.derive(&group, read_group(read), changes);
+            for gone in old.into_iter().filter(|old| *old != group.as_str()) {
+                changes.gone_groups.push(gone.to_owned());
+                changes.disowned(self.payments.get(gone));
+            }
             for key in members {
                 let there = self
                     .stored
@@ -143,6 +151,22 @@ impl Batch {
             .iter()
             .filter(|key| !key.kind.is_part_of_a_payment());
         changes.objects.extend(alone.map(|key| self.row(key, None)));
+    }
+
+    /// A record that reads as the stored one does changes nothing for anybody: most events say
+    /// what an earlier one of the same payment has said.
+    fn derive(&self, group: &GroupId, record: PaymentRecord, changes: &mut Changes) {
+        let stored = self.payments.get(group.as_str());
+        let owner = record.owner();
+        let owner = owner.as_ref().map(CustomerId::as_str);
+        let is_same = stored.is_some_and(|stored| {
+            stored.customer_id.as_deref() == owner
+                && to_json("payments", &record).is_ok_and(|text| text == stored.record)
+        });
+        if !is_same {
+            changes.disowned(stored);
+            changes.payments.insert(group.as_str().to_owned(), record);
+        }
     }
 
     fn row(&self, key: &ObjectKey, group: Option<String>) -> StoredObject {
@@ -190,11 +214,10 @@ impl Batch {
 
     /// Who is touched, and by which values they can be found from now on.
     fn people(&self, changes: &mut Changes) {
-        let records: Vec<PaymentRecord> = changes.payments.values().cloned().collect();
-        for record in &records {
-            if let Some(owner) = record.owner() {
-                changes.touch(owner, keys_of_record(record));
-            }
+        let of_record = |record: &PaymentRecord| Some((record.owner()?, keys_of_record(record)));
+        let owners: Vec<_> = changes.payments.values().filter_map(of_record).collect();
+        for (owner, keys) in owners {
+            changes.touch(owner, keys);
         }
         for key in &self.changed {
             match self.states.get(key) {
@@ -227,6 +250,13 @@ impl Batch {
 }
 
 impl Changes {
+    /// Whoever owned a payment before is judged again as well: a guest who turns out to be a
+    /// customer must lose the payment in the same breath.
+    fn disowned(&mut self, payment: Option<&StoredPayment>) {
+        let owner = payment.and_then(|payment| payment.customer_id.as_deref());
+        self.customers.extend(owner.map(CustomerId::from));
+    }
+
     /// Has a customer judged again, who can be found by these keys from now on.
     fn touch(&mut self, customer: CustomerId, keys: Vec<(KeyKind, String)>) {
         let usable = |value: &str| !value.is_empty() && value.len() <= KEY_BYTES_MAX;
