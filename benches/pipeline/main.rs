@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     missing_docs,
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use meter::{Times, bytes_written, memory_mib, per_second, statements, timed};
+use meter::{Times, bytes_written, cpu_us, memory_mib, per_second, statements, timed};
 use options::Options;
 use shop::Shop;
 
@@ -49,11 +50,15 @@ async fn throughput(mut shop: Shop, options: &Options) {
     let half = options.events / 2;
     let bodies = shop.store(half).await;
     println!("\nevents of {} bytes on average", bodies / half.max(1));
-    let before = bytes_written(&shop.db).await;
+    let (before, cpu_before) = (bytes_written(&shop.db).await, cpu_us());
     one_after_the_other(&shop).await;
-    let written = bytes_written(&shop.db).await - before;
-    let bytes = written / u64::try_from(half).unwrap().max(1);
-    println!("bytes written an event   {bytes}");
+    let (written, cpu) = (
+        bytes_written(&shop.db).await - before,
+        cpu_us() - cpu_before,
+    );
+    let events = u64::try_from(half).unwrap().max(1);
+    println!("bytes written an event   {}", written / events);
+    println!("our CPU time an event    {} µs", cpu / events);
     shop.store(half).await;
     together(&shop).await;
     println!("most memory              {} MiB", memory_mib());
@@ -81,14 +86,32 @@ async fn one_after_the_other(shop: &Shop) {
         }
     }
     let all = ingest.sum() + judge.sum();
-    println!("ingest                   {} events/s", per_second(events, ingest.sum()));
+    println!(
+        "ingest                   {} events/s",
+        per_second(events, ingest.sum())
+    );
     println!("  a batch                {}", ingest.text());
-    println!("  statements a batch     {}", sent_by_ingest / u64::try_from(ingest.count()).unwrap());
-    println!("judge                    {} events/s", per_second(events, judge.sum()));
-    println!("  things judged          {judged}, {}/s", per_second(judged, judge.sum()));
+    println!(
+        "  statements a batch     {}",
+        sent_by_ingest / u64::try_from(ingest.count()).unwrap()
+    );
+    println!(
+        "judge                    {} events/s",
+        per_second(events, judge.sum())
+    );
+    println!(
+        "  things judged          {judged}, {}/s",
+        per_second(judged, judge.sum())
+    );
     println!("  a batch                {}", judge.text());
-    println!("  statements a batch     {}", sent_by_judge / u64::try_from(judge.count()).unwrap());
-    println!("one after the other      {} events/s", per_second(events, all));
+    println!(
+        "  statements a batch     {}",
+        sent_by_judge / u64::try_from(judge.count()).unwrap()
+    );
+    println!(
+        "one after the other      {} events/s",
+        per_second(events, all)
+    );
 }
 
 /// Both stages at once, as the server runs them, and how long intake would wait for its turn.
@@ -140,6 +163,9 @@ async fn together(shop: &Shop) {
     judging.await.unwrap();
     let took = began.elapsed();
     done.store(true, Ordering::SeqCst);
-    println!("both at once             {} events/s", per_second(events, took));
+    println!(
+        "both at once             {} events/s",
+        per_second(events, took)
+    );
     println!("  a writer waits         {}", waiting.await.unwrap().text());
 }

@@ -113,6 +113,20 @@ pub async fn bytes_written(db: &Db) -> u64 {
     }
 }
 
+/// CPU time of this process so far, in microseconds of 10 milliseconds each: it says more than
+/// the clock does while others work on the same machine. A server's own is not in it.
+pub fn cpu_us() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = text.rsplit_once(')').unwrap().1;
+    let fields = after_name.split_whitespace();
+    let ticks: u64 = fields
+        .skip(11)
+        .take(2)
+        .map(|f| f.parse::<u64>().unwrap())
+        .sum();
+    ticks * 10_000
+}
+
 /// The most memory this process has had, in MiB.
 pub fn memory_mib() -> u64 {
     field("/proc/self/status", "VmHWM:") / 1_024

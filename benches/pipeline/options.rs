@@ -24,7 +24,11 @@ impl Options {
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
-            let mut next = || words.next().unwrap_or_else(|| panic!("{word} wants a value"));
+            let mut next = || {
+                words
+                    .next()
+                    .unwrap_or_else(|| panic!("{word} wants a value"))
+            };
             match word.as_str() {
                 "--events" => options.events = number(&next()),
                 "--stored" => options.stored = number(&next()),
@@ -40,5 +44,7 @@ impl Options {
 
 fn number<T: std::str::FromStr>(text: &str) -> T {
     let digits = text.replace('_', "");
-    digits.parse().unwrap_or_else(|_| panic!("{text} is no number"))
+    digits
+        .parse()
+        .unwrap_or_else(|_| panic!("{text} is no number"))
 }

@@ -25,7 +25,8 @@ const DIGESTS: [&str; 3] = ["qualification_id", "case_id", "near_miss_id"];
 const COPIES: u64 = 500;
 
 /// Copies every row of these tables `copies` times: where a text holds `mark` (eight
-/// characters), the copy holds its number in eight digits.
+/// characters), the copy holds its number in eight digits. What everybody shares (coupons) has
+/// no such text and is there once.
 pub async fn copy_rows(db: &Db, mark: &str, copies: u64) {
     let columns = columns(db).await;
     let mut copying = Vec::new();
@@ -33,12 +34,16 @@ pub async fn copy_rows(db: &Db, mark: &str, copies: u64) {
         let kept = leak(format!("CREATE TABLE pad_{table} AS SELECT * FROM {table}"));
         run(db, Statement::new(kept)).await;
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-        let values: Vec<String> = columns.iter().map(|(name, kind)| value(name, kind)).collect();
+        let values: Vec<String> = columns
+            .iter()
+            .map(|(name, kind)| value(name, kind))
+            .collect();
         copying.push(leak(format!(
             "WITH RECURSIVE n (i) AS (
                  SELECT CAST($2 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
              INSERT INTO {table} ({})
-             SELECT {} FROM n CROSS JOIN pad_{table} WHERE $1 = $1 ORDER BY n.i",
+             SELECT {} FROM n CROSS JOIN pad_{table} WHERE $1 = $1 ORDER BY n.i
+             ON CONFLICT DO NOTHING",
             names.join(", "),
             values.join(", ")
         )));

@@ -10,7 +10,7 @@ use qualify::domain::time::Timestamp;
 use qualify::ingest::read::Scope;
 use qualify::ingest::worker::ingest_batch;
 use qualify::intake::{Endpoint, admit};
-use qualify::queue::worker::judge_batch;
+use qualify::queue::worker::{Pace, judge_batch, judge_in_turn};
 use qualify::registry::{campaigns, promoters};
 use qualify::store::dirty::{DirtyKind, mark_dirty};
 use qualify::store::events::insert_events;
@@ -188,14 +188,31 @@ impl Worker {
             account: None,
             mode: Mode::Live,
         };
-        ingest_batch(&self.db, &self.connection, &scope, &SystemClock)
-            .await
-            .unwrap()
+        Box::pin(ingest_batch(
+            &self.db,
+            &self.connection,
+            &scope,
+            &SystemClock,
+        ))
+        .await
+        .unwrap()
+    }
+
+    /// One batch of judging, as the server does it again and again.
+    pub async fn judge_in_turn(&self, pace: &Pace) -> usize {
+        Box::pin(judge_in_turn(
+            &self.db,
+            &self.connection,
+            &SystemClock,
+            pace,
+        ))
+        .await
+        .unwrap()
     }
 
     /// One batch of judging.
     pub async fn judge(&self) -> usize {
-        judge_batch(&self.db, &self.connection, &SystemClock)
+        Box::pin(judge_batch(&self.db, &self.connection, &SystemClock))
             .await
             .unwrap()
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use qualify::queue::worker::Pace;
 use qualify::store::dirty::{DirtyKind, list_dirty};
 use tokio::sync::Mutex;
 
@@ -29,10 +30,15 @@ pub async fn run(mut shop: Shop, options: &Options, payments: u64) {
     let alone = round(&mut shop, options.events, false).await;
     println!("\nothers, nobody with many payments  {}", alone.text());
     let began = Instant::now();
-    let past: Vec<Told> = (0..payments).map(|_| shop.world.whale_pays(NUMBER)).collect();
+    let past: Vec<Told> = (0..payments)
+        .map(|_| shop.world.whale_pays(NUMBER))
+        .collect();
     shop.insert(&past).await;
     shop.drain().await;
-    println!("made a customer with {payments} payments in {} s", began.elapsed().as_secs());
+    println!(
+        "made a customer with {payments} payments in {} s",
+        began.elapsed().as_secs()
+    );
     let beside = round(&mut shop, options.events, true).await;
     println!("others, beside a busy one          {}", beside.text());
     println!("most memory                        {} MiB", memory_mib());
@@ -43,7 +49,11 @@ async fn round(shop: &mut Shop, events: usize, with_whale: bool) -> Times {
     let line: Line = Arc::default();
     let stored_all = Arc::new(AtomicBool::new(false));
     let read = Arc::new(AtomicUsize::new(0));
-    let reading = tokio::spawn(read_on(shop.worker(), Arc::clone(&read), Arc::clone(&stored_all)));
+    let reading = tokio::spawn(read_on(
+        shop.worker(),
+        Arc::clone(&read),
+        Arc::clone(&stored_all),
+    ));
     let judging = tokio::spawn(judge_on(
         shop.worker(),
         Arc::clone(&line),
@@ -88,21 +98,23 @@ async fn judge_on(
     stored_all: Arc<AtomicBool>,
 ) -> Times {
     let whale = super::world::person(NUMBER).customer();
+    let pace = Pace::default();
     let mut times = Times::default();
     let mut judged: HashSet<usize> = HashSet::new();
     let mut first = 0;
     loop {
         let last = stored_all.load(Ordering::SeqCst);
         let known = read.load(Ordering::SeqCst);
-        let done = worker.judge().await;
+        let done = worker.judge_in_turn(&pace).await;
         let mut tx = worker.db.read().await.unwrap();
         let dirty = list_dirty(&mut tx, &worker.connection).await.unwrap();
         tx.rollback().await.unwrap();
         let line = line.lock().await;
         let known = known.min(line.len());
         for (index, (customer, stored)) in line.iter().enumerate().take(known).skip(first) {
+            let is_whale = *customer == whale;
             let waits = dirty.contains(&(DirtyKind::Customer, customer.clone()));
-            if !waits && judged.insert(index) && *customer != whale {
+            if (is_whale || !waits) && judged.insert(index) && !is_whale {
                 times.add(stored.elapsed());
             }
         }

@@ -48,7 +48,11 @@ pub fn person(number: u64) -> Person {
     let kind = number % 100;
     Person {
         digits: format!("{number:010}"),
-        era: if kind % 3 == 0 { Era::Clover } else { Era::Acacia },
+        era: if kind.is_multiple_of(3) {
+            Era::Clover
+        } else {
+            Era::Acacia
+        },
         uid: (kind % 10 == 6).then(|| format!("user-{number:010}")),
         coupon: (kind % 10 >= 8).then(|| coupon(kind)),
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 use crate::ingest::read::Scope;
 use crate::ingest::worker::ingest_batch;
-use crate::queue::worker::{judge_batch, mark_due};
+use crate::queue::worker::{Pace, judge_in_turn, mark_due};
 use crate::settle::schedule::run_due;
 use crate::store::StoreError;
 use crate::telemetry::field;
@@ -51,10 +51,12 @@ async fn ingest(app: Arc<App>, stop: CancellationToken) {
 }
 
 async fn judge(app: Arc<App>, stop: CancellationToken) {
+    let pace = Pace::default();
     while !stop.is_cancelled() {
-        let due = mark_due(&app.db, &app.connection, app.clock.as_ref()).await;
+        let clock = app.clock.as_ref();
+        let due = mark_due(&app.db, &app.connection, clock).await;
         let judged = match due {
-            Ok(_) => judge_batch(&app.db, &app.connection, app.clock.as_ref()).await,
+            Ok(_) => judge_in_turn(&app.db, &app.connection, clock, &pace).await,
             Err(error) => Err(error),
         };
         match worked("judge", judged) {

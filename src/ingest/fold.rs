@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::domain::email::CanonicalEmail;
-use crate::domain::fact::{CustomerState, Fact, ObjectKey, ObjectKind, ObjectState};
-use crate::domain::ids::{CouponId, CustomerId};
+use super::keys::{Key, coupon_keys, keys_of_customer, keys_of_record};
+use crate::domain::fact::{Fact, ObjectKey, ObjectState};
+use crate::domain::ids::CustomerId;
 use crate::payments::group::Joined;
 use crate::payments::{GroupId, PaymentRecord, read_group};
-use crate::store::customer_keys::{CustomerKeys, KeyKind};
+use crate::store::customer_keys::CustomerKeys;
 use crate::store::json::to_json;
 use crate::store::objects::StoredObject;
 use crate::store::payments::StoredPayment;
@@ -258,7 +258,7 @@ impl Changes {
     }
 
     /// Has a customer judged again, who can be found by these keys from now on.
-    fn touch(&mut self, customer: CustomerId, keys: Vec<(KeyKind, String)>) {
+    fn touch(&mut self, customer: CustomerId, keys: Vec<Key>) {
         let usable = |value: &str| !value.is_empty() && value.len() <= KEY_BYTES_MAX;
         let usable = keys.into_iter().filter(|(_, value)| usable(value));
         self.keys
@@ -267,66 +267,4 @@ impl Changes {
             .extend(usable);
         self.customers.insert(customer);
     }
-}
-
-fn keys_of_record(record: &PaymentRecord) -> Vec<(KeyKind, String)> {
-    let mut keys = coupon_keys(&record.coupons, &record.promotion_codes, &record.discounts);
-    keys.extend(record.guest_emails.iter().flat_map(email_keys));
-    keys
-}
-
-fn keys_of_customer(state: &CustomerState) -> Vec<(KeyKind, String)> {
-    let emails = state.emails().filter_map(CanonicalEmail::parse);
-    let mut keys: Vec<_> = emails.flat_map(|email| email_keys(&email)).collect();
-    for (name, seen) in &state.metadata {
-        let values = seen.values().map(str::to_owned);
-        keys.extend(values.map(|value| (KeyKind::Metadata(name.clone()), value)));
-    }
-    let references = state.client_references.iter().cloned();
-    keys.extend(references.map(|value| (KeyKind::Reference, value)));
-    keys
-}
-
-fn email_keys(email: &CanonicalEmail) -> [(KeyKind, String); 2] {
-    [
-        (KeyKind::Email, email.as_str().to_owned()),
-        (KeyKind::FoldedEmail, email.folded()),
-    ]
-}
-
-fn coupon_keys<'a>(
-    coupons: impl IntoIterator<Item = &'a CouponId>,
-    codes: impl IntoIterator<Item = &'a String>,
-    discounts: impl IntoIterator<Item = &'a String>,
-) -> Vec<(KeyKind, String)> {
-    let coupons = coupons
-        .into_iter()
-        .map(|id| (KeyKind::Coupon, id.as_str().to_owned()));
-    let codes = codes
-        .into_iter()
-        .map(|code| (KeyKind::PromotionCode, code.clone()));
-    let discounts = discounts
-        .into_iter()
-        .map(|id| (KeyKind::Discount, id.clone()));
-    coupons.chain(codes).chain(discounts).collect()
-}
-
-/// The key under which the customers of a discount or promotion code are found.
-pub const fn source_kind(kind: ObjectKind) -> Option<KeyKind> {
-    match kind {
-        ObjectKind::Discount => Some(KeyKind::Discount),
-        ObjectKind::PromotionCode => Some(KeyKind::PromotionCode),
-        _ => None,
-    }
-}
-
-/// The coupon that a discount or promotion code leads to, so that its customers can be found
-/// by the coupon as well.
-pub fn coupon_of(state: &ObjectState) -> Option<String> {
-    let coupon = match state {
-        ObjectState::Discount(state) => state.coupon.as_ref(),
-        ObjectState::PromotionCode(state) => state.coupon.as_ref(),
-        _ => None,
-    };
-    coupon.map(|coupon| coupon.as_str().to_owned())
 }

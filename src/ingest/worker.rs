@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fold::{Batch, Changes, coupon_of, keys_of, source_kind};
+use super::fold::{Batch, Changes, keys_of};
+use super::keys::{Key, coupon_of, source_kind};
 use super::read::{Readings, Scope, read};
 use crate::clock::Clock;
 use crate::domain::fact::Fact;
@@ -157,7 +158,7 @@ async fn find_by_coupon_source(
     connection: &ConnectionId,
     changes: &mut Changes,
 ) -> Result<(), StoreError> {
-    let mut coupons: BTreeMap<(KeyKind, String), Option<String>> = BTreeMap::new();
+    let mut coupons: BTreeMap<Key, Option<String>> = BTreeMap::new();
     let sources = changes
         .objects
         .iter()
@@ -167,7 +168,7 @@ async fn find_by_coupon_source(
             coupons.insert((kind, object.key.id.clone()), coupon_of(&object.state));
         }
     }
-    let keys: BTreeSet<(KeyKind, String)> = coupons.keys().cloned().collect();
+    let keys: BTreeSet<Key> = coupons.keys().cloned().collect();
     for (kind, id, customer) in find_by_keys(tx, connection, &keys).await? {
         if let Some(coupon) = coupons.get(&(kind, id)).cloned().flatten() {
             let keys = changes.keys.entry(customer.clone()).or_default();

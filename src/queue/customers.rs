@@ -118,4 +118,3 @@ fn leads_on(state: &ObjectState) -> Vec<ObjectKey> {
         _ => Vec::new(),
     }
 }
-

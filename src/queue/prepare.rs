@@ -136,4 +136,3 @@ const fn is_settled(qualification: &Qualification) -> bool {
         QualificationState::Settled | QualificationState::Reversed
     )
 }
-

@@ -2,6 +2,7 @@
 //! transaction a batch.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -36,48 +37,54 @@ pub const HEAVY_PAYMENTS: u64 = 1_000;
 const REST_AFTER_HEAVY: u32 = 9;
 
 /// How heavy work is spread in time: what took long is not done again at once.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub struct Pace {
-    heavy_from: Option<Instant>,
+    heavy_from: Mutex<Option<Instant>>,
 }
 
 impl Pace {
     fn allows_heavy(&self) -> bool {
-        self.heavy_from.is_none_or(|from| from <= Instant::now())
+        let from = *self
+            .heavy_from
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        from.is_none_or(|from| from <= Instant::now())
     }
 
-    fn rest_after(&mut self, took: Duration) {
-        self.heavy_from = Instant::now().checked_add(took.saturating_mul(REST_AFTER_HEAVY));
+    fn rest_after(&self, took: Duration) {
+        let from = Instant::now().checked_add(took.saturating_mul(REST_AFTER_HEAVY));
+        *self
+            .heavy_from
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = from;
     }
 }
 
-/// Judges one batch of what waits; how much there was. Whatever is heavy comes last.
+/// Judges one batch of what waits, and one thing that is heavy; how much there was.
 pub async fn judge_batch(
     db: &Db,
     connection: &ConnectionId,
     clock: &dyn Clock,
 ) -> Result<usize, StoreError> {
-    judge_in_turn(db, connection, clock, &mut Pace::default()).await
+    judge_in_turn(db, connection, clock, &Pace::default()).await
 }
 
-/// The same again and again: what is heavy is judged when nothing else waits, and not more
-/// often than it takes long. Nothing may be left to do but something heavy whose turn comes.
+/// The same again and again: what is heavy gets a tenth of the time, however much else waits,
+/// and no more. With nothing judged there may still wait something heavy whose turn comes.
 pub async fn judge_in_turn(
     db: &Db,
     connection: &ConnectionId,
     clock: &dyn Clock,
-    pace: &mut Pace,
+    pace: &Pace,
 ) -> Result<usize, StoreError> {
     let light = judge_some(db, connection, clock, Weight::Light).await?;
-    if light > 0 || !pace.allows_heavy() {
+    if !pace.allows_heavy() {
         return Ok(light);
     }
     let began = Instant::now();
     let heavy = judge_some(db, connection, clock, Weight::Heavy).await?;
-    if heavy > 0 {
-        pace.rest_after(began.elapsed());
-    }
-    Ok(heavy)
+    pace.rest_after(began.elapsed());
+    Ok(light + heavy)
 }
 
 /// What was taken from the work list, and what came of it.
@@ -229,12 +236,14 @@ pub async fn mark_due(
     connection: &ConnectionId,
     clock: &dyn Clock,
 ) -> Result<usize, StoreError> {
-    let mut tx = db.begin().await?;
-    let due = due_for_recheck(&mut tx, connection, clock.now(), BATCH_JUDGED_MAX).await?;
+    // Nearly always nothing is due: looking takes no turn from those who write.
+    let mut look = db.read().await?;
+    let due = due_for_recheck(&mut look, connection, clock.now(), BATCH_JUDGED_MAX).await?;
+    look.rollback().await?;
     if due.is_empty() {
-        tx.rollback().await?;
         return Ok(0);
     }
+    let mut tx = db.begin().await?;
     let ids: BTreeSet<String> = due.iter().map(|(_, id)| id.as_str().to_owned()).collect();
     mark_dirty(
         &mut tx,

@@ -178,7 +178,9 @@ async fn two_workers_never_claim_the_same(db: &Db) {
     tx.commit().await.unwrap();
     let work = || async {
         let mut tx = db.begin().await.unwrap();
-        let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 25).await.unwrap();
+        let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 25)
+            .await
+            .unwrap();
         qualify::store::dirty::clear_dirty(&mut tx, &conn(), &claimed)
             .await
             .unwrap();

@@ -29,7 +29,9 @@ fn at(seconds: i64) -> Timestamp {
 
 async fn marked(db: &Db) -> Vec<String> {
     let mut tx = db.begin().await.unwrap();
-    let dirty = claim_dirty(&mut tx, &conn(), Weight::Light, 100).await.unwrap();
+    let dirty = claim_dirty(&mut tx, &conn(), Weight::Light, 100)
+        .await
+        .unwrap();
     clear_dirty(&mut tx, &conn(), &dirty).await.unwrap();
     tx.commit().await.unwrap();
     let mut ids: Vec<String> = dirty.into_iter().map(|dirty| dirty.id).collect();

@@ -57,17 +57,24 @@ async fn what_is_marked_again_stays_on_the_list(db: &Db) {
         .unwrap();
     assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (3, Some(50)));
     assert_eq!(
-        claim_dirty(&mut tx, &conn(), Weight::Light, 1).await.unwrap()[0].kind,
+        claim_dirty(&mut tx, &conn(), Weight::Light, 1)
+            .await
+            .unwrap()[0]
+            .kind,
         DirtyKind::Referral
     );
-    let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 9).await.unwrap();
+    let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), 3);
     // A clock that stands still, or goes back, still makes a new mark.
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 90)
         .await
         .unwrap();
     assert_eq!(clear_dirty(&mut tx, &conn(), &claimed).await.unwrap(), 2);
-    let left = claim_dirty(&mut tx, &conn(), Weight::Light, 9).await.unwrap();
+    let left = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
+        .await
+        .unwrap();
     assert_eq!(
         (left.len(), &*left[0].id, left[0].marked_at_us),
         (1, "cus_1", 100)
@@ -81,7 +88,9 @@ async fn a_row_cleared_and_made_again_is_not_cleared_twice(db: &Db) {
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 100)
         .await
         .unwrap();
-    let slow = claim_dirty(&mut tx, &conn(), Weight::Light, 9).await.unwrap();
+    let slow = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
+        .await
+        .unwrap();
     assert_eq!(clear_dirty(&mut tx, &conn(), &slow).await.unwrap(), 1);
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 101)
         .await
