@@ -7,8 +7,8 @@ use super::fold::{Batch, Changes, keys_of};
 use super::keys::{Key, coupon_of, source_kind};
 use super::read::{Readings, Scope, read};
 use crate::clock::Clock;
-use crate::domain::fact::Fact;
-use crate::domain::ids::ConnectionId;
+use crate::domain::fact::{Fact, ObjectKey, ObjectKind, ObjectState};
+use crate::domain::ids::{ConnectionId, CustomerId};
 use crate::store::customer_keys::{KeyKind, add_customer_keys, find_by_keys};
 use crate::store::dialect::Engine;
 use crate::store::dirty::{DirtyKind, mark_dirty};
@@ -119,6 +119,7 @@ async fn load_and_fold(
     let payments = load_payment_groups(tx, connection, &groups).await?;
     let mut changes = Batch::new(stored, payments).fold(facts);
     find_by_coupon_source(tx, connection, &mut changes).await?;
+    find_by_coupon(tx, connection, &mut changes).await?;
     Ok(changes)
 }
 
@@ -175,6 +176,49 @@ async fn find_by_coupon_source(
             keys.insert((KeyKind::Coupon, coupon));
         }
         changes.customers.insert(customer);
+    }
+    Ok(())
+}
+
+/// Customers who use a discount or promotion code of which it is known already where it leads,
+/// or becomes known just now: they can be found by its coupon as well.
+async fn find_by_coupon(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    let mut users: BTreeMap<ObjectKey, Vec<CustomerId>> = BTreeMap::new();
+    for (customer, keys) in &changes.keys {
+        for (kind, id) in keys {
+            let source = match kind {
+                KeyKind::Discount => ObjectKind::Discount,
+                KeyKind::PromotionCode => ObjectKind::PromotionCode,
+                _ => continue,
+            };
+            let source = ObjectKey::new(source, id.clone());
+            users.entry(source).or_default().push(customer.clone());
+        }
+    }
+    let fresh: BTreeMap<&ObjectKey, &ObjectState> = changes
+        .objects
+        .iter()
+        .map(|object| (&object.key, &object.state))
+        .collect();
+    let known: Vec<ObjectKey> = users
+        .keys()
+        .filter(|key| !fresh.contains_key(key))
+        .cloned()
+        .collect();
+    let known = load_objects(tx, connection, &known).await?;
+    let known = known.iter().map(|object| (&object.key, &object.state));
+    for (key, state) in fresh.into_iter().chain(known) {
+        let Some(coupon) = coupon_of(state) else {
+            continue;
+        };
+        for customer in users.get(key).into_iter().flatten() {
+            let keys = changes.keys.entry(customer.clone()).or_default();
+            keys.insert((KeyKind::Coupon, coupon.clone()));
+        }
     }
     Ok(())
 }
