@@ -12,7 +12,7 @@ use crate::clock::SECOND_US;
 use crate::domain::time::Timestamp;
 use crate::ingest::read::Scope;
 use crate::ingest::worker::ingest_batch;
-use crate::queue::worker::{judge_batch, mark_due};
+use crate::queue::worker::{Pace, judge_in_turn, mark_due};
 use crate::settle::schedule::{next, run_due};
 use crate::store::{Schema, StoreError, retry};
 use crate::telemetry::field;
@@ -82,11 +82,12 @@ async fn ingest(app: Arc<App>, stop: CancellationToken) {
 }
 
 async fn judge(app: Arc<App>, stop: CancellationToken) {
+    let pace = Pace::default();
     while !stop.is_cancelled() {
         let clock = app.clock.as_ref();
         let due = retry(|| mark_due(&app.db, &app.connection, clock)).await;
         let judged = match due {
-            Ok(_) => retry(|| judge_batch(&app.db, &app.connection, clock)).await,
+            Ok(_) => retry(|| judge_in_turn(&app.db, &app.connection, clock, &pace)).await,
             Err(error) => Err(error),
         };
         match worked("judge", judged) {

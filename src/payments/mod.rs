@@ -2,15 +2,18 @@
 //! it. Pure. It does not know campaigns, nor where facts are kept.
 //!
 //! 1. [`group`] joins objects that are linked by any field into groups.
-//! 2. [`record`] reads one group as at most one payment.
+//! 2. [`record`] reads one group as at most one payment: its [`money`], and its
+//!    [`setbacks`], refunds and disputes.
 //! 3. [`customer`] gathers a customer's records, presumes links that Stripe no longer
 //!    reports ([`presume`]), and resolves discounts to coupon ids ([`coupons`]).
 
 pub mod coupons;
 pub mod customer;
 pub mod group;
+mod money;
 mod presume;
 pub mod record;
+mod setbacks;
 
 pub use coupons::CouponBook;
 pub use customer::assemble;

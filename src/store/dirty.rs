@@ -21,6 +21,24 @@ stored_names! {
     }
 }
 
+/// Which part of the work list is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// What is judged with many others.
+    Light,
+    /// What was set aside, to be judged alone.
+    Heavy,
+}
+
+impl Weight {
+    const fn is_heavy(self) -> i64 {
+        match self {
+            Self::Light => 0,
+            Self::Heavy => 1,
+        }
+    }
+}
+
 /// A row of the work list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dirty {
@@ -73,21 +91,23 @@ pub async fn mark_dirty(
     Ok(())
 }
 
-/// What has waited longest. On PostgreSQL the rows are this transaction's until it ends; other
+/// What of this weight has waited longest. On PostgreSQL the rows are this transaction's until it ends; other
 /// nodes are given others.
 pub async fn claim_dirty(
     tx: &mut Tx,
     connection: &ConnectionId,
+    weight: Weight,
     limit: u32,
 ) -> Result<Vec<Dirty>, StoreError> {
     let rows: Vec<Row> = Statement::new(
         "SELECT kind, id, mark, marked_at_us FROM dirty
-         WHERE connection_id = $1
+         WHERE connection_id = $1 AND heavy = $2
          ORDER BY marked_at_us
-         LIMIT $2
+         LIMIT $3
          {claim}",
     )
     .bind(connection)
+    .bind(weight.is_heavy())
     .bind(limit)
     .fetch_all(tx)
     .await?;
@@ -134,6 +154,26 @@ pub async fn clear_dirty(
         }))
         .execute(tx)
         .await
+}
+
+/// Has things on the list judged alone: they are [`Weight::Heavy`] until they are cleared.
+pub async fn set_aside(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    heavy: &[Dirty],
+) -> Result<u64, StoreError> {
+    Statement::new(
+        "UPDATE dirty SET heavy = 1
+         WHERE connection_id = $1 AND heavy = 0 AND (kind, id) IN ({rows})",
+    )
+    .bind(connection)
+    .set(
+        heavy
+            .iter()
+            .map(|dirty| [dirty.kind.name().into(), (&dirty.id).into()]),
+    )
+    .execute(tx)
+    .await
 }
 
 /// How much waits, and since when the oldest does (unix microseconds).

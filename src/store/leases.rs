@@ -4,7 +4,6 @@
 use sqlx::FromRow;
 
 use super::db::Tx;
-use super::dialect::Engine;
 use super::error::StoreError;
 use super::statement::Statement;
 use crate::domain::ids::ConnectionId;
@@ -108,19 +107,37 @@ impl Stage {
 
 /// Waits until no other transaction is in this stage of the connection, and keeps others out
 /// until this one ends. On SQLite a transaction that writes is alone already.
-pub async fn enter(tx: &mut Tx, connection: &ConnectionId, stage: Stage) -> Result<(), StoreError> {
-    if tx.engine() == Engine::Sqlite {
-        return Ok(());
-    }
-    Statement::new(
+///
+/// Answers how often the stage was entered, this time included: whoever looked before at
+/// [`times_entered`] can tell whether anybody was here meanwhile.
+pub async fn enter(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    stage: Stage,
+) -> Result<i64, StoreError> {
+    let (epoch,) = Statement::new(
         "INSERT INTO leases (name, holder, epoch, expires_at_us)
          VALUES ($1, 'stage', 1, 0)
-         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder",
+         ON CONFLICT (name) DO UPDATE SET epoch = leases.epoch + 1
+         RETURNING epoch",
     )
     .bind(format!("{}{connection}", stage.name()))
-    .execute(tx)
+    .fetch_one(tx)
     .await?;
-    Ok(())
+    Ok(epoch)
+}
+
+/// How often a stage of the connection was entered, as this transaction sees it.
+pub async fn times_entered(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    stage: Stage,
+) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = Statement::new("SELECT epoch FROM leases WHERE name = $1")
+        .bind(format!("{}{connection}", stage.name()))
+        .fetch_optional(tx)
+        .await?;
+    Ok(found.map_or(0, |(epoch,)| epoch))
 }
 
 /// Gives a lease back early; nothing happens if it has moved on.

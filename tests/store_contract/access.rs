@@ -3,11 +3,13 @@
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::time::Timestamp;
 use qualify::store::api_keys::{ApiKey, insert_key, key_by_hash, list_keys, revoke_key, touch_key};
-use qualify::store::dirty::{DirtyKind, claim_dirty, mark_dirty};
+use qualify::store::dirty::{DirtyKind, Weight, claim_dirty, mark_dirty};
 use qualify::store::idempotency::{
     forget_before, keep_answer, release_key, release_stuck, take_key,
 };
-use qualify::store::leases::{FENCED, Stage, enter, fence, fence_until, give_back, take_lease};
+use qualify::store::leases::{
+    FENCED, Stage, enter, fence, fence_until, give_back, take_lease, times_entered,
+};
 use qualify::store::{ConnectOptions, Db, Statement, StoreError, retry};
 
 contract!(
@@ -17,6 +19,7 @@ contract!(
     a_lease_has_one_holder_and_fences_the_last,
     one_transaction_at_a_time_is_in_a_stage,
     a_write_under_a_lease_puts_its_end_off,
+    whoever_enters_a_stage_is_counted,
     readers_do_not_write_and_see_one_state,
     two_workers_never_claim_the_same,
 );
@@ -224,6 +227,23 @@ async fn a_lease_has_one_holder_and_fences_the_last(db: &Db) {
     assert_eq!(again.epoch, 3);
 }
 
+async fn whoever_enters_a_stage_is_counted(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    let entered = times_entered(&mut tx, &conn(), Stage::Fold).await.unwrap();
+    assert_eq!(entered, 0);
+    for time in 1..3 {
+        let now = enter(&mut tx, &conn(), Stage::Fold).await.unwrap();
+        assert_eq!(now, time);
+    }
+    enter(&mut tx, &conn(), Stage::Judge).await.unwrap();
+    let other = ConnectionId::new("other");
+    enter(&mut tx, &other, Stage::Fold).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = db.read().await.unwrap();
+    let entered = times_entered(&mut tx, &conn(), Stage::Fold).await.unwrap();
+    assert_eq!(entered, 2);
+}
+
 async fn readers_do_not_write_and_see_one_state(db: &Db) {
     let count = || Statement::new("SELECT COUNT(*) FROM leases");
     let mut reader = db.read().await.unwrap();
@@ -258,7 +278,9 @@ async fn two_workers_never_claim_the_same(db: &Db) {
     tx.commit().await.unwrap();
     let work = || async {
         let mut tx = db.begin().await.unwrap();
-        let claimed = claim_dirty(&mut tx, &conn(), 25).await.unwrap();
+        let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 25)
+            .await
+            .unwrap();
         qualify::store::dirty::clear_dirty(&mut tx, &conn(), &claimed)
             .await
             .unwrap();
