@@ -34,6 +34,8 @@ macro_rules! contract {
 
 #[path = "store_contract/access.rs"]
 mod access;
+#[path = "store_contract/by_customer.rs"]
+mod by_customer;
 #[path = "store_contract/events.rs"]
 mod events;
 #[path = "store_contract/facts.rs"]

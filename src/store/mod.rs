@@ -11,11 +11,13 @@ mod error;
 pub mod json;
 mod postgres;
 mod retry;
+mod snapshot;
 mod sqlite;
 pub mod statement;
 pub mod value;
 
 // What Stripe sent, and what it says.
+pub mod by_customer;
 pub mod connections;
 pub mod customer_keys;
 pub mod events;
