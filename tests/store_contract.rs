@@ -38,6 +38,8 @@ mod access;
 mod by_customer;
 #[path = "store_contract/events.rs"]
 mod events;
+#[path = "store_contract/events_apart.rs"]
+mod events_apart;
 #[path = "store_contract/facts.rs"]
 mod facts;
 #[path = "store_contract/marking.rs"]
