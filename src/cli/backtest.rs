@@ -12,7 +12,9 @@ use crate::clock::SystemClock;
 use crate::domain::campaign::Campaign;
 use crate::domain::time::Timestamp;
 use crate::offline::streamed::{BacktestError, Held, Means, Output};
-use crate::offline::{Answer, Files, Notes, Request, backtest_files, backtest_stored, render};
+use crate::offline::{
+    Answer, Files, Notes, Request, Stored, backtest_files, backtest_stored, render,
+};
 use crate::rules;
 
 /// Bytes of verdicts written at a time.
@@ -166,11 +168,14 @@ fn from_database(
     let config = database::configured(settings)?;
     let runtime = database::runtime()?;
     let opened = runtime.block_on(app::open(config, SystemClock::shared()))?;
-    let (connection, scope) = (opened.id(), opened.scope());
-    let handle = runtime.handle();
-    let answer = backtest_stored(
-        handle, &opened.db, connection, &scope, request, notes, progress, out,
-    );
+    let scope = opened.scope();
+    let stored = Stored {
+        runtime: runtime.handle(),
+        db: &opened.db,
+        connection: opened.id(),
+        scope: &scope,
+    };
+    let answer = backtest_stored(&stored, request, notes, progress, out);
     runtime.block_on(opened.db.close());
     Ok(answer?)
 }

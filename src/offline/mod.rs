@@ -27,5 +27,5 @@ pub use events::EventsRead;
 pub use files::{Files, ReadError, backtest_files};
 pub use notes::Notes;
 pub use request::{Answer, Request};
-pub use stored::backtest_stored;
+pub use stored::{Stored, backtest_stored};
 pub use table::TableError;

@@ -216,7 +216,7 @@ impl<'w> EventReader<'w> {
                 let origin = self.facts.origin(&origin);
                 for fact in facts {
                     match fact {
-                        Kept::Held(fact) => self.facts.take(origin, fact)?,
+                        Kept::Held(fact) => self.facts.take(origin, *fact)?,
                         Kept::Packed(fact) => self.facts.take_packed(origin, &fact)?,
                     }
                 }

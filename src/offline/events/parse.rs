@@ -54,7 +54,7 @@ pub enum What {
 #[derive(Debug)]
 pub enum Kept {
     /// In memory.
-    Held(Fact),
+    Held(Box<Fact>),
     /// On the disk.
     Packed(Packed),
 }
@@ -64,7 +64,7 @@ fn kept(facts: Vec<Fact>, packs: bool) -> What {
         if packs && !is_everybodys(fact.object.kind) {
             Kept::Packed(pack(&fact))
         } else {
-            Kept::Held(fact)
+            Kept::Held(Box::new(fact))
         }
     };
     What::Facts(facts.into_iter().map(keep).collect())

@@ -81,12 +81,12 @@ impl Parts {
         }
         let mut crowds: Vec<BTreeSet<Anchor>> = Vec::new();
         let mut room = 0;
-        let mut heads: Vec<_> = routes
+        let mut sizes: Vec<_> = routes
             .crowds()
             .map(|(head, all)| (head, all.len()))
             .collect();
-        heads.sort_unstable();
-        for (head, customers) in heads {
+        sizes.sort_unstable();
+        for (head, customers) in sizes {
             if room < customers {
                 crowds.push(BTreeSet::new());
                 room = CROWD_CUSTOMERS_MAX;
@@ -111,19 +111,20 @@ impl Parts {
     pub const fn seen(&self, views: Views) -> Seen<'_> {
         Seen { parts: self, views }
     }
+}
 
+impl Placed {
     /// Folds what lies in a part on the disk, as far as it is wanted, into books by origin.
     fn fold(
         &self,
-        placed: &Placed,
         part: usize,
         wanted: impl Fn(Anchor) -> bool,
         books: &mut [FactBook],
     ) -> Result<(), BacktestError> {
-        let bytes = placed.parts.read(part).map_err(BacktestError::Temporary)?;
+        let bytes = self.parts.read(part).map_err(BacktestError::Temporary)?;
         let mut bytes = bytes.as_slice();
         while let Some((origin, anchor, fact)) = next(&mut bytes) {
-            if !wanted(placed.routes.head(anchor)) {
+            if !wanted(self.routes.head(anchor)) {
                 continue;
             }
             let damaged = || BacktestError::Temporary(io::Error::other("it is damaged"));
@@ -143,16 +144,16 @@ impl Shards for Seen<'_> {
     }
 
     fn each(&self, _: usize, shard: usize, take: &mut Take<'_>) -> Result<(), BacktestError> {
-        let shared = &self.parts.books;
+        let everybodys = &self.parts.books;
         let Some(placed) = &self.parts.aside else {
-            return persons(shared, &[], &self.views, take);
+            return persons(everybodys, &[], &self.views, take);
         };
-        let mut books: Vec<FactBook> = shared.iter().map(|_| FactBook::default()).collect();
+        let mut books: Vec<FactBook> = everybodys.iter().map(|_| FactBook::default()).collect();
         let parts = placed.parts.count();
         match shard.checked_sub(parts) {
             None => {
                 let wanted = |head| !placed.routes.is_crowd(head);
-                self.parts.fold(placed, shard, wanted, &mut books)?;
+                placed.fold(shard, wanted, &mut books)?;
             }
             Some(crowd) => {
                 let empty = BTreeSet::new();
@@ -165,11 +166,10 @@ impl Shards for Seen<'_> {
                 let lies = here.flat_map(|(head, all)| all.iter().copied().chain([head]));
                 let lies: BTreeSet<usize> = lies.map(|anchor| anchor.part(parts)).collect();
                 for part in lies {
-                    self.parts
-                        .fold(placed, part, |head| heads.contains(&head), &mut books)?;
+                    placed.fold(part, |head| heads.contains(&head), &mut books)?;
                 }
             }
         }
-        persons(&books, shared, &self.views, take)
+        persons(&books, everybodys, &self.views, take)
     }
 }

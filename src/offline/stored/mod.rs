@@ -28,17 +28,35 @@ use shards::StoredShards;
 /// Connections that read at the same time, at most.
 const READERS_MAX: usize = 6;
 
-/// Tries rules on what a connection has stored. Blocks; `runtime` must not be the caller's own.
+/// A connection of the database, and where the database is talked to.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored<'d> {
+    /// A runtime that the caller is not part of.
+    pub runtime: &'d Handle,
+    /// The database.
+    pub db: &'d Db,
+    /// The connection.
+    pub connection: &'d ConnectionId,
+    /// Whose events count.
+    pub scope: &'d Scope,
+}
+
+/// Tries rules on what a connection has stored. Blocks.
+///
+/// All readers see one state of the database; nobody waits for them.
 pub fn backtest_stored(
-    runtime: &Handle,
-    db: &Db,
-    connection: &ConnectionId,
-    scope: &Scope,
+    stored: &Stored<'_>,
     request: &Request<'_>,
     notes: &mut Notes<'_>,
     watch: &dyn Watch,
     out: &mut dyn Write,
 ) -> Result<Answer, BacktestError> {
+    let Stored {
+        runtime,
+        db,
+        connection,
+        scope,
+    } = *stored;
     let mut means = request.means.clone();
     means.threads = means.threads.clamp(1, READERS_MAX);
     let mut readers = runtime.block_on(db.read_together(means.threads))?;

@@ -34,8 +34,9 @@ pub async fn stored_people(
     let mut after: Option<ReferralId> = None;
     loop {
         let page = referral_page(tx, connection, after.as_ref(), PAGE).await?;
-        page.iter()
-            .for_each(|referral| people.referrals.push(referral));
+        for referral in &page {
+            people.referrals.push(referral);
+        }
         let full = page.len() >= PAGE as usize;
         after = page.into_iter().next_back().map(|last| last.id);
         if !full {

@@ -1,7 +1,7 @@
 //! What leads from a payment to a coupon: discounts, promotion codes, subscriptions. They are
 //! kept as the JSON that is stored, end to end, and read when a payment needs them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::domain::fact::{ObjectKind, ObjectState};
@@ -111,11 +111,10 @@ impl Sources {
                 wanted.extend(of_kind(ObjectKind::Subscription, &record.subscriptions));
             }
         }
-        let mut read: Vec<(u32, (String, ObjectState))> = Vec::new();
+        let mut read = Read::default();
+        let mut known: HashSet<u32> = HashSet::new();
         for _ in 0..STEPS {
-            wanted.sort_unstable();
-            wanted.dedup();
-            wanted.retain(|number| !read.iter().any(|(there, _)| there == number));
+            wanted.retain(|number| known.insert(*number));
             let mut further = Vec::new();
             for number in std::mem::take(&mut wanted) {
                 let Some(text) = self.text_of(number) else {
@@ -141,11 +140,11 @@ impl Sources {
                     }
                     _ => {}
                 }
-                read.push((number, one));
+                read.0.push(one);
             }
             wanted = further;
         }
-        Ok(Read(read.into_iter().map(|(_, one)| one).collect()))
+        Ok(read)
     }
 
     fn number(&self, kind: ObjectKind, id: &str) -> Option<u32> {

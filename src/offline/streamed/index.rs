@@ -46,20 +46,20 @@ impl KeyIndex {
             let names = campaign.matching.metadata.iter().cloned();
             index.metadata.extend(names);
         }
-        let uses = |key: MatchKey| used.contains(&key);
+        let in_use = |key: MatchKey| used.contains(&key);
         for number in book.numbers() {
             let Some(entry) = book.entry(number) else {
                 continue;
             };
-            if uses(MatchKey::StripeId) {
+            if in_use(MatchKey::StripeId) {
                 for id in entry.stripe_customer_id.iter().chain(&entry.uid) {
                     index.add(hash(Kind::Customer, id), number);
                 }
             }
-            if let Some(uid) = entry.uid.filter(|_| uses(MatchKey::Metadata)) {
+            if let Some(uid) = entry.uid.filter(|_| in_use(MatchKey::Metadata)) {
                 index.add(hash(Kind::Uid, uid), number);
             }
-            if let Some(email) = entry.email.filter(|_| uses(MatchKey::Email)) {
+            if let Some(email) = entry.email.filter(|_| in_use(MatchKey::Email)) {
                 index.add(hash(Kind::Email, email), number);
             }
             if !decisions.is_empty() {

@@ -150,7 +150,9 @@ pub fn judge_all(
             judge.part(Vec::new(), referrals, NO_TAG, sorters)
         },
     )?;
-    done.into_iter().for_each(keep);
+    for sorters in done {
+        keep(sorters);
+    }
     Ok(Verdicts { runs, components })
 }
 
@@ -215,7 +217,9 @@ fn together(
                 judge.part(persons, &referrals, NO_TAG, sorters)
             },
         )?;
-        done.into_iter().for_each(&mut *keep);
+        for sorters in done {
+            keep(sorters);
+        }
     }
     Ok(())
 }

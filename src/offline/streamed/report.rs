@@ -40,16 +40,21 @@ pub fn write(
 /// The verdicts of one rule set that a limit keeps from settling: by campaign and position.
 #[derive(Default)]
 struct Refused {
-    by_place: HashMap<(u16, u32), u32>,
+    by_place: HashMap<Place, u32>,
     reasons: Numbered<(crate::domain::reason::ReasonCode, String)>,
 }
 
 impl Refused {
-    fn why(&self, place: (u16, u32)) -> Option<Reason> {
+    fn why(&self, place: Place) -> Option<Reason> {
         let (code, detail) = self.reasons.get(*self.by_place.get(&place)?)?;
         Some(Reason::new(*code, detail.clone()))
     }
 }
+
+/// A verdict's place: its campaign's position in the rule set, and its own in the campaign.
+type Place = (u16, u32);
+/// A row with its place, while there is one.
+type Next<'r> = Result<Option<(Place, Row<'r>)>, BacktestError>;
 
 /// Rows of one rule set in order, without those struck out, each with its position in its
 /// campaign.
@@ -61,7 +66,7 @@ struct Rows<'v> {
 }
 
 impl Rows<'_> {
-    fn next_row(&mut self) -> Result<Option<((u16, u32), Row<'_>)>, BacktestError> {
+    fn next_row(&mut self) -> Next<'_> {
         loop {
             let Some(row) = self.merge.next_row().map_err(BacktestError::Temporary)? else {
                 return Ok(None);
@@ -90,7 +95,7 @@ impl Rows<'_> {
 fn each(
     verdicts: &mut Verdicts,
     set: usize,
-    mut take: impl FnMut((u16, u32), &Row<'_>) -> Result<(), BacktestError>,
+    mut take: impl FnMut(Place, &Row<'_>) -> Result<(), BacktestError>,
 ) -> Result<(), BacktestError> {
     let (runs, components) = verdicts.split();
     let Some(runs) = runs.get_mut(set) else {
@@ -112,7 +117,7 @@ fn each(
 /// What a limit looks at, of one qualified verdict.
 struct Qualified {
     at: Option<Timestamp>,
-    place: (u16, u32),
+    place: Place,
     promoter: u32,
     /// In the budget's currency.
     owed: i64,
