@@ -57,6 +57,8 @@ pub fn backtest_stored(
         connection,
         scope,
     } = *stored;
+    // Transactions that are let go of on the way out find their runtime again.
+    let _entered = runtime.enter();
     let mut means = request.means.clone();
     means.threads = means.threads.clamp(1, READERS_MAX);
     let mut readers = runtime.block_on(db.read_together(means.threads))?;

@@ -235,7 +235,9 @@ fn read_again(
     for (shard, id) in groups.iter().flat_map(|group| &group.persons) {
         wanted.entry(*shard).or_default().push(id.clone());
     }
-    wanted.values_mut().for_each(|ids| ids.sort_unstable());
+    for ids in wanted.values_mut() {
+        ids.sort_unstable();
+    }
     let wanted: Vec<(usize, Vec<CustomerId>)> = wanted.into_iter().collect();
     let found = share_out(
         means.threads,
