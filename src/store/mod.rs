@@ -47,6 +47,12 @@ pub mod api_keys;
 pub mod idempotency;
 pub mod leases;
 
+// The whole of it.
+mod cells;
+pub mod copy;
+pub mod in_use;
+pub mod schema;
+
 pub use db::{ConnectOptions, Db, Tx};
 pub use error::StoreError;
 pub use retry::{ATTEMPTS_MAX, retry};

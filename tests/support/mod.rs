@@ -27,12 +27,15 @@ pub async fn sqlite() -> (tempfile::TempDir, Db) {
 
 /// A fresh, migrated PostgreSQL database on this process's own server.
 pub async fn postgres() -> Db {
-    let url = postgres::fresh_database().await;
-    let db = Db::connect(&url, &options())
-        .await
-        .expect("PostgreSQL connects");
+    let db = open(&postgres::fresh_database().await).await;
     db.migrate().await.expect("PostgreSQL migrates");
     db
+}
+
+/// A database by its address.
+pub async fn open(url: &str) -> Db {
+    let opened = Db::connect(url, &options()).await;
+    opened.expect("the database opens")
 }
 
 fn options() -> ConnectOptions {
