@@ -31,12 +31,8 @@ pub fn run(arguments: &[&str]) -> Run {
             out.read_line(&mut counts).unwrap();
         }
         std::io::copy(&mut out, &mut std::io::sink()).unwrap();
-        let qualified = counts
-            .trim_start()
-            .split(' ')
-            .next()
-            .and_then(|n| n.parse().ok());
-        qualified
+        let first = counts.trim_start().split(' ').next();
+        first.and_then(|count| count.parse().ok())
     });
     let status = format!("/proc/{}/status", child.id());
     let mut peak_kib = 0;
