@@ -7,7 +7,7 @@
 
 mod apply;
 pub mod campaigns;
-mod customers;
+pub mod customers;
 mod finder;
 pub mod judging;
 pub mod neighbourhood;

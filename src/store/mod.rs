@@ -12,11 +12,13 @@ pub mod json;
 mod migrations;
 mod postgres;
 mod retry;
+mod snapshot;
 mod sqlite;
 pub mod statement;
 pub mod value;
 
 // What Stripe sent, and what it says.
+pub mod by_customer;
 pub mod connections;
 pub mod customer_keys;
 pub mod events;
