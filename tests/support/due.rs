@@ -15,8 +15,9 @@ use sha2::{Digest, Sha256};
 
 use super::verdicts::behind;
 
-/// Rows stored in one transaction.
+/// Rows stored in one transaction, and of these at once, as the judging stage stores them.
 const GROUP: usize = 4_096;
+const AT_ONCE: usize = 256;
 /// How far apart two qualify, and how far out of order they come, in seconds.
 const APART: i64 = 5;
 const JITTER: i64 = 600;
@@ -94,9 +95,11 @@ impl Due {
             upsert_verdicts(&mut tx, connection, &verdicts)
                 .await
                 .unwrap();
-            insert_qualifications(&mut tx, connection, &group)
-                .await
-                .unwrap();
+            for few in group.chunks(AT_ONCE) {
+                insert_qualifications(&mut tx, connection, few)
+                    .await
+                    .unwrap();
+            }
             tx.commit().await.unwrap();
         }
     }
