@@ -28,6 +28,8 @@ pub mod field {
     pub const ERROR: &str = "error";
     /// The stage behind intake that speaks.
     pub const WORKER: &str = "worker";
+    /// The node that speaks: this process among those of one database.
+    pub const NODE: &str = "node";
 }
 
 /// The names of the metrics.
@@ -47,8 +49,12 @@ pub mod metric {
     pub const COMMIT: &str = "qualify_intake_commit_seconds";
     /// Commits that failed.
     pub const COMMIT_FAILED: &str = "qualify_intake_commit_failures_total";
+    /// Seconds that one page of a batch held the database, by `stage`: `plan` or `book`.
+    pub const SETTLE_PAGE: &str = "qualify_settle_page_seconds";
     /// Requests waiting for a commit.
     pub const QUEUE: &str = "qualify_intake_queue_events";
+    /// Transactions that were run again after a deadlock or serialization failure.
+    pub const RETRIES: &str = "qualify_store_retries_total";
     /// Open connections.
     pub const CONNECTIONS: &str = "qualify_http_connections";
     /// Requests answered, by `status` class.
@@ -117,7 +123,8 @@ pub fn render() -> String {
 fn recorder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(metric::GROUP.into()), &GROUP_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(metric::COMMIT.into()), &COMMIT_BUCKETS)
+        .set_buckets_for_metric(Matcher::Full(metric::COMMIT.into()), &COMMIT_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(metric::SETTLE_PAGE.into()), &COMMIT_BUCKETS)
 }
 
 fn describe() {
@@ -140,8 +147,16 @@ fn describe() {
     );
     describe_histogram!(metric::GROUP, "Events stored by one commit");
     describe_histogram!(metric::COMMIT, "Seconds that one commit of events took");
+    describe_histogram!(
+        metric::SETTLE_PAGE,
+        "Seconds that one page of a batch held the database, by stage: plan or book"
+    );
     describe_counter!(metric::COMMIT_FAILED, "Commits of events that failed");
     describe_gauge!(metric::QUEUE, "Events waiting for a commit");
+    describe_counter!(
+        metric::RETRIES,
+        "Transactions run again after a deadlock or serialization failure"
+    );
     describe_gauge!(metric::CONNECTIONS, "Open HTTP connections");
     describe_counter!(metric::REQUESTS, "HTTP requests answered, by status class");
     describe_counter!(metric::PANICS, "HTTP requests whose handler panicked");

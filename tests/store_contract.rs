@@ -67,6 +67,8 @@ async fn reopened(db: Db, url: &str) -> Vec<(String, u64, String)> {
 
 #[path = "store_contract/access.rs"]
 mod access;
+#[path = "store_contract/by_customer.rs"]
+mod by_customer;
 #[path = "store_contract/events.rs"]
 mod events;
 #[path = "store_contract/events_apart.rs"]
@@ -79,6 +81,8 @@ mod guard;
 mod looking;
 #[path = "store_contract/marking.rs"]
 mod marking;
+#[path = "store_contract/migration.rs"]
+mod migration;
 #[path = "store_contract/moving.rs"]
 mod moving;
 #[path = "store_contract/parity.rs"]

@@ -9,7 +9,7 @@ use super::scope::{EVERYTHING, Scope, is_scope};
 use crate::domain::ids::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::store::api_keys::{ApiKey, insert_key, list_keys, revoke_key};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, retry};
 
 /// What every key begins with, so that people and scanners know one when they see it.
 pub const PREFIX: &str = "qk_";
@@ -87,9 +87,12 @@ pub async fn create(
         last_used_at: None,
         revoked_at: None,
     };
-    let mut tx = db.begin().await?;
-    insert_key(&mut tx, &stored).await?;
-    tx.commit().await?;
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        insert_key(&mut tx, &stored).await?;
+        tx.commit().await
+    })
+    .await?;
     Ok(NewKey { stored, key })
 }
 
@@ -106,10 +109,13 @@ pub async fn revoke(
     key_id: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let mut tx = db.begin().await?;
-    let revoked = revoke_key(&mut tx, connection, key_id, now).await?;
-    tx.commit().await?;
-    Ok(revoked)
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let revoked = revoke_key(&mut tx, connection, key_id, now).await?;
+        tx.commit().await?;
+        Ok(revoked)
+    })
+    .await
 }
 
 /// The hash under which a key is looked up; `None` for text that cannot be a key.

@@ -24,9 +24,9 @@ use crate::http::server::{self, Limits};
 use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, WriterLimits};
 pub use crate::shared::App;
 use crate::store::{ConnectOptions, Db, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, field};
 use crate::workers::Workers;
-use crate::{api, registry, rules};
+use crate::{api, random, registry, rules};
 use health::Health;
 
 pub use connection::ConnectionError;
@@ -56,6 +56,9 @@ pub enum StartError {
     /// The tables are those of another version.
     #[error("the database's tables are not those of this version; run `qualify migrate`")]
     NotMigrated,
+    /// There is no name for this node.
+    #[error(transparent)]
+    Chance(#[from] random::NoChance),
     /// The settings do not fit the database.
     #[error("the connection from settings cannot be used")]
     Connection(#[from] ConnectionError),
@@ -105,6 +108,7 @@ pub struct Running {
     stop_writer: CancellationToken,
     writer: JoinHandle<()>,
     workers: Workers,
+    outdated: CancellationToken,
     bounds: Bounds,
 }
 
@@ -136,6 +140,8 @@ impl App {
         sink: Arc<dyn EventSink>,
     ) -> Result<Running, StartError> {
         telemetry::metrics_handle();
+        let node = random::node_id()?;
+        tracing::info!({ field::NODE } = node.as_str(), "starting");
         let address = config.listen_addr;
         let listen = |cause| StartError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -143,6 +149,7 @@ impl App {
 
         let endpoint = endpoint(&config, &db, &clock).await?;
         let app = Arc::new(Self {
+            node,
             connection: endpoint.connection.clone(),
             account: endpoint.account.clone(),
             endpoints: Arc::new(Endpoints::new(endpoint)),
@@ -161,13 +168,15 @@ impl App {
         let routes = server_routes(&app, &queue, &bounds, &closing);
         let stop_http = CancellationToken::new();
         let serving = server::serve(listener, routes, bounds.http, stop_http.clone());
+        let outdated = CancellationToken::new();
         Ok(Running {
             local_addr,
             workers: if bounds.intake_only {
                 Workers::default()
             } else {
-                stages::start(&app, bounds.batches_by_hand)
+                stages::start(&app, bounds.batches_by_hand, &outdated)
             },
+            outdated,
             app,
             closing,
             stop_http,
@@ -246,6 +255,7 @@ fn server_routes(
         skew_warned_at: AtomicI64::new(0),
     });
     let health = Arc::new(Health {
+        node: app.node.clone(),
         db: app.db.clone(),
         connection: app.connection.clone(),
         writer: writer.clone(),
@@ -258,9 +268,10 @@ fn server_routes(
 }
 
 impl Running {
-    /// Whether the task that stores events or the server loop has ended by itself.
+    /// Whether the task that stores events or the server loop has ended by itself, or the
+    /// tables have become a later version's.
     pub fn has_died(&self) -> bool {
-        self.writer.is_finished() || self.http.is_finished()
+        self.writer.is_finished() || self.http.is_finished() || self.outdated.is_cancelled()
     }
 
     /// Ends in the order in which nothing is lost: refuse new events, let open requests end,

@@ -1,21 +1,24 @@
 //! `qualify backtest`: campaign files tried on past events, without a server or a database.
 //! It reads, asks [`offline`](crate::offline), and prints.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::progress::{Progress, Shown};
 use super::settings::SettingsArgs;
 use super::{Exit, database};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::domain::campaign::Campaign;
-use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::Verdict;
-use crate::evaluate::backtest::Difference;
-use crate::offline::{Files, History, Judged, Notes, judge, read_files, render, stored_history};
+use crate::offline::streamed::{BacktestError, Held, Means, Output};
+use crate::offline::{
+    Answer, Files, Notes, Request, Stored, backtest_files, backtest_stored, render,
+};
 use crate::rules;
+
+/// Bytes of verdicts written at a time.
+const OUT_BYTES: usize = 1024 * 1024;
 
 /// `qualify backtest`
 #[derive(Debug, clap::Args)]
@@ -53,6 +56,12 @@ pub struct Args {
     /// Do not go on if any line cannot be used
     #[arg(long)]
     strict: bool,
+    /// Where to put aside what does not fit into memory [default: the system's folder]
+    #[arg(long, value_name = "FOLDER")]
+    tmp_dir: Option<PathBuf>,
+    /// Tell on stderr how far it is; `auto` does on a terminal, unless --json
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    progress: Shown,
 }
 
 const FORMATS: &str = "promoters.csv: id,name,email,code,coupons (coupon IDs separated by `;`)\n\
@@ -62,7 +71,7 @@ used are told on stderr and passed over.";
 
 /// Runs `qualify backtest`: verdicts to `out`, complaints to stderr.
 pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let mut stderr = std::io::stderr().lock();
+    let mut stderr = std::io::stderr();
     let mut notes = Notes::new(&mut stderr);
     let paths = if args.rules.is_empty() {
         vec![settings.load()?.rules_dir]
@@ -74,36 +83,44 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
     else {
         return Ok(Exit::Problems as u8);
     };
-    let ids = campaigns.iter().chain(&others).map(|c| c.id.clone());
-    let Some(history) = history(args, &ids.collect(), settings, &mut notes)? else {
-        return Ok(Exit::Problems as u8);
+    let request = Request {
+        campaigns: &campaigns,
+        against: (!args.against.is_empty()).then_some(&others),
+        at: args.at,
+        output: if args.json {
+            Output::Json
+        } else {
+            Output::Table
+        },
+        means: Means {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            folder: args.tmp_dir.clone(),
+            held: Held::default(),
+        },
     };
-    let Some(as_of) = args.at.or(history.newest) else {
-        notes.say("no event says when to decide for; give the instant with --at");
-        return Ok(Exit::Usage as u8);
-    };
-    let judged = match judge(&history, &campaigns, as_of) {
-        Ok(judged) => judged,
-        Err(problem) => {
-            notes.say(problem);
-            return Ok(Exit::Problems as u8);
-        }
-    };
-    let mut out = std::io::BufWriter::new(out);
-    print(&judged, as_of, args.json, &mut out)?;
-    if !args.against.is_empty() {
-        let other = match judge(&history, &others, as_of) {
-            Ok(other) => other,
-            Err(problem) => {
-                notes.say(problem);
-                return Ok(Exit::Problems as u8);
-            }
+    let progress = Progress::new(args.progress.is_wanted(args.json));
+    let mut out = std::io::BufWriter::with_capacity(OUT_BYTES, out);
+    let answered = if args.from_db {
+        from_database(&request, settings, &mut notes, &progress, &mut out)
+    } else {
+        let files = Files {
+            events: args.events.clone(),
+            referrals: args.referrals.clone(),
+            promoters: args.promoters.clone(),
+            strict: args.strict,
         };
-        let difference = Difference::between(&all(judged), &all(other));
+        backtest_files(&files, &request, &mut notes, &progress, &mut out).map_err(Into::into)
+    };
+    progress.finish();
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(error) => return ended(error, &mut notes),
+    };
+    if let Some(difference) = &answer.difference {
         let name = args.against.iter().map(|path| path.display().to_string());
         let name = name.collect::<Vec<_>>().join(" ");
         let mut text = Vec::new();
-        render::difference(&name, &difference, &mut text)?;
+        render::difference(&name, difference, &mut text)?;
         // Stdout belongs to the objects when they were asked for.
         if args.json {
             notes.say(String::from_utf8_lossy(&text).trim_end());
@@ -113,6 +130,18 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
     }
     out.flush()?;
     Ok(Exit::Ok as u8)
+}
+
+/// What is the fault of files or rules is told as it is; anything else is a failure.
+fn ended(error: anyhow::Error, notes: &mut Notes<'_>) -> anyhow::Result<u8> {
+    let code = match error.downcast_ref::<BacktestError>() {
+        Some(BacktestError::NoInstant) => Exit::Usage,
+        Some(BacktestError::Trial(_) | BacktestError::Unusable { .. }) => Exit::Problems,
+        Some(BacktestError::Read(read)) if read.is_content() => Exit::Problems,
+        _ => return Err(error),
+    };
+    notes.say(error);
+    Ok(code as u8)
 }
 
 /// The campaigns at these paths; `None` if there are problems, which have been told.
@@ -128,81 +157,25 @@ fn load(paths: &[PathBuf], notes: &mut Notes<'_>) -> Option<Vec<Campaign>> {
     }
 }
 
-/// The history to try the rules on; `None` if it cannot be used, which has been told.
-fn history(
-    args: &Args,
-    campaigns: &BTreeSet<CampaignId>,
-    settings: &SettingsArgs,
-    notes: &mut Notes<'_>,
-) -> anyhow::Result<Option<History>> {
-    if args.from_db {
-        return from_database(args.at, settings, notes).map(Some);
-    }
-    let files = Files {
-        events: args.events.clone(),
-        referrals: args.referrals.clone(),
-        promoters: args.promoters.clone(),
-    };
-    let (history, events) = match read_files(&files, campaigns, args.at, notes) {
-        Ok(read) => read,
-        Err(problem) if problem.is_content() => {
-            notes.say(problem);
-            return Ok(None);
-        }
-        Err(problem) => return Err(problem.into()),
-    };
-    notes.say(events.summary());
-    let unusable = notes.count();
-    if args.strict && unusable > 0 {
-        let lines = if unusable == 1 { "line" } else { "lines" };
-        notes.say(format!(
-            "{unusable} {lines} cannot be used; --strict goes no further"
-        ));
-        return Ok(None);
-    }
-    Ok(Some(history))
-}
-
-/// The history of the configured database.
+/// On what the configured database holds.
 fn from_database(
-    until: Option<Timestamp>,
+    request: &Request<'_>,
     settings: &SettingsArgs,
     notes: &mut Notes<'_>,
-) -> anyhow::Result<History> {
-    let config = database::configured(settings)?;
-    database::run(async {
-        let opened = app::open(config, SystemClock::shared()).await?;
-        let scope = opened.scope();
-        let stored = stored_history(&opened.db, opened.id(), &scope, until).await;
-        opened.db.close().await;
-        let (history, events) = stored?;
-        notes.say(events.summary());
-        Ok(history)
-    })
-}
-
-fn print(
-    judged: &[Judged<'_>],
-    as_of: Timestamp,
-    json: bool,
+    progress: &Progress,
     out: &mut dyn Write,
-) -> anyhow::Result<()> {
-    for judged in judged {
-        if !json {
-            render::campaign(judged, as_of, out)?;
-            continue;
-        }
-        for verdict in &judged.verdicts {
-            serde_json::to_writer(&mut *out, verdict)?;
-            writeln!(out)?;
-        }
-    }
-    Ok(())
-}
-
-fn all(judged: Vec<Judged<'_>>) -> Vec<Verdict> {
-    judged
-        .into_iter()
-        .flat_map(|judged| judged.verdicts)
-        .collect()
+) -> anyhow::Result<Answer> {
+    let config = database::configured(settings)?;
+    let runtime = database::runtime()?;
+    let opened = runtime.block_on(app::open(config, SystemClock::shared()))?;
+    let scope = opened.scope();
+    let stored = Stored {
+        runtime: runtime.handle(),
+        db: &opened.db,
+        connection: opened.id(),
+        scope: &scope,
+    };
+    let answer = backtest_stored(&stored, request, notes, progress, out);
+    runtime.block_on(opened.db.close());
+    Ok(answer?)
 }

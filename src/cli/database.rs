@@ -66,11 +66,15 @@ pub(super) fn configured_but(settings: &SettingsArgs, filter: &str) -> anyhow::R
 
 /// Runs a future to its end on a runtime of its own.
 pub(super) fn run<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    runtime()?.block_on(future)
+}
+
+/// A runtime.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("cannot start the runtime")?
-        .block_on(future)
+        .context("cannot start the runtime")
 }
 
 async fn closing<F>(opened: Opened, command: impl FnOnce(Opened) -> F) -> anyhow::Result<u8>

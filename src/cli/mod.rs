@@ -12,6 +12,7 @@ mod export;
 mod import;
 mod key;
 mod migrate;
+mod progress;
 mod replay;
 mod serve;
 mod settings;

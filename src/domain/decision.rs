@@ -157,16 +157,28 @@ impl Decisions {
         .filter(|d| d.choice == Some(Choice::Reject))
     }
 
-    /// The links that admins made by hand.
-    pub fn links(&self) -> impl Iterator<Item = (&ReferralId, &CustomerId)> {
-        self.0
-            .values()
-            .filter_map(|decision| match (&decision.subject, &decision.choice) {
-                (Subject::Match { referral, customer }, Some(Choice::Allow)) => {
-                    Some((referral, customer))
-                }
+    /// The customers that admins linked to a referral by hand.
+    pub fn links_of(&self, referral: &ReferralId) -> impl Iterator<Item = &CustomerId> {
+        let first = Subject::Match {
+            referral: referral.clone(),
+            customer: CustomerId::from(""),
+        };
+        let about = self.0.range(first..).map_while({
+            let referral = referral.clone();
+            move |(subject, decision)| match subject {
+                Subject::Match {
+                    referral: r,
+                    customer,
+                } if *r == referral => Some((customer, &decision.choice)),
                 _ => None,
-            })
+            }
+        });
+        about.filter_map(|(customer, choice)| (*choice == Some(Choice::Allow)).then_some(customer))
+    }
+
+    /// Whether nobody decided anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -31,6 +31,11 @@ impl CanonicalEmail {
         (!domain.is_empty()).then(|| Self(format!("{local}@{domain}")))
     }
 
+    /// An address whose text came from [`Self::as_str`], without reading it again.
+    pub fn restored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -73,6 +73,8 @@ text_id! {
     BatchId;
     /// An admin's decision, `dec_…`.
     DecisionId;
+    /// One running process of the server, `node_…`; another one after every start.
+    NodeId;
 }
 
 impl CustomerId {

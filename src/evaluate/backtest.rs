@@ -1,12 +1,13 @@
 //! Many verdicts at once, on facts in memory: what `backtest` prints, and what a campaign
 //! would cost. The same matching, evaluation and limits as the running service.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::evaluate;
 use super::limits::Used;
+use super::{evaluate, evaluate_briefly};
 use crate::domain::campaign::Campaign;
 use crate::domain::currency::Currency;
 use crate::domain::decision::Decisions;
@@ -15,7 +16,7 @@ use crate::domain::payment::{Customer, Outcome};
 use crate::domain::people::Referral;
 use crate::domain::reason::LeftOut;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{PaymentEvidence, Verdict, VerdictState};
+use crate::domain::verdict::{PaymentEvidence, Reward, Verdict, VerdictState};
 use crate::matching::{self, Claim, Promoters, World};
 
 /// What one campaign is tried on.
@@ -35,16 +36,34 @@ pub struct Trial<'a> {
     pub as_of: Timestamp,
 }
 
+/// How much a verdict tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    Full,
+    /// Everything but its payments.
+    Brief,
+}
+
 /// Judges every referral of a campaign, and every customer that only a coupon brought.
 ///
 /// Sorted by referral id. Limits and budget are applied as settling all of it would.
 pub fn backtest(campaign: &Campaign, trial: &Trial<'_>) -> Vec<Verdict> {
-    let of_campaign = trial
-        .referrals
-        .iter()
-        .filter(|r| r.campaign == campaign.id)
-        .cloned();
-    let referrals: Vec<Referral> = of_campaign.collect();
+    let mut verdicts = judge_part(campaign, trial, Detail::Full);
+    apply_limits(campaign, &mut verdicts);
+    verdicts
+}
+
+/// Judges a closed part of the world (see [`World`]), without limits, which take the whole.
+///
+/// Sorted by referral id.
+pub fn judge_part(campaign: &Campaign, trial: &Trial<'_>, detail: Detail) -> Vec<Verdict> {
+    let is_mine = |r: &&Referral| r.campaign == campaign.id;
+    let referrals = if trial.referrals.iter().all(|r| is_mine(&r)) {
+        Cow::Borrowed(trial.referrals)
+    } else {
+        Cow::Owned(trial.referrals.iter().filter(is_mine).cloned().collect())
+    };
     let world = World {
         referrals: &referrals,
         customers: trial.customers,
@@ -52,9 +71,12 @@ pub fn backtest(campaign: &Campaign, trial: &Trial<'_>) -> Vec<Verdict> {
         decisions: trial.decisions,
     };
     let claims = matching::resolve(campaign, &world);
-    let judge = |claim: &Claim<'_>| evaluate(campaign, claim, trial.as_of);
+    let judge = |claim: &Claim<'_>| match detail {
+        Detail::Full => evaluate(campaign, claim, trial.as_of),
+        Detail::Brief => evaluate_briefly(campaign, claim, trial.as_of),
+    };
     let mut verdicts: Vec<Verdict> = claims.iter().map(judge).collect();
-    if !trial.other_mode.is_empty() {
+    if detail == Detail::Full && !trial.other_mode.is_empty() {
         name_other_mode(
             campaign,
             &World {
@@ -64,7 +86,6 @@ pub fn backtest(campaign: &Campaign, trial: &Trial<'_>) -> Vec<Verdict> {
             &mut verdicts,
         );
     }
-    apply_limits(campaign, &mut verdicts);
     verdicts
 }
 
@@ -129,17 +150,13 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums up verdicts.
-    pub fn of<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
-        let mut summary = Self::default();
-        for verdict in verdicts {
-            *summary.states.entry(verdict.state.name()).or_default() += 1;
-            for reward in &verdict.rewards {
-                let sum = summary.rewards.entry(reward.currency).or_default();
-                *sum = sum.saturating_add(reward.amount_minor);
-            }
+    /// Counts one verdict.
+    pub fn add(&mut self, state: VerdictState, rewards: &[Reward]) {
+        *self.states.entry(state.name()).or_default() += 1;
+        for reward in rewards {
+            let sum = self.rewards.entry(reward.currency).or_default();
+            *sum = sum.saturating_add(reward.amount_minor);
         }
-        summary
     }
 }
 
@@ -163,34 +180,4 @@ pub struct Difference {
     pub dropped_out: Vec<Changed>,
     /// Rewards by the other rules less rewards by these, minor units by currency.
     pub rewards_change: BTreeMap<Currency, i64>,
-}
-
-impl Difference {
-    /// From `live` to `draft`.
-    pub fn between(live: &[Verdict], draft: &[Verdict]) -> Self {
-        let qualified = |verdicts: &[Verdict]| -> std::collections::BTreeSet<Changed> {
-            let chosen = verdicts
-                .iter()
-                .filter(|v| v.state == VerdictState::Qualified);
-            chosen
-                .map(|v| Changed {
-                    campaign: v.campaign.clone(),
-                    referral: v.referral.clone(),
-                    promoter: v.promoter.clone(),
-                })
-                .collect()
-        };
-        let (before, after) = (qualified(live), qualified(draft));
-        let mut rewards_change = Summary::of(draft).rewards;
-        for (currency, minor) in Summary::of(live).rewards {
-            let change = rewards_change.entry(currency).or_default();
-            *change = change.saturating_sub(minor);
-        }
-        rewards_change.retain(|_, minor| *minor != 0);
-        Self {
-            newly_qualified: after.difference(&before).cloned().collect(),
-            dropped_out: before.difference(&after).cloned().collect(),
-            rewards_change,
-        }
-    }
 }

@@ -22,6 +22,18 @@ impl Evidence for Silent {
     fn payment(&mut self, _: &Payment, _: Option<LeftOut>) {}
 }
 
+/// Wants the reasons alone.
+#[derive(Debug, Default)]
+pub(super) struct Reasons(pub(super) Vec<Reason>);
+
+impl Evidence for Reasons {
+    fn reason(&mut self, code: ReasonCode, detail: impl FnOnce() -> String) {
+        self.0.push(Reason::new(code, detail()));
+    }
+
+    fn payment(&mut self, _: &Payment, _: Option<LeftOut>) {}
+}
+
 /// Wants everything.
 #[derive(Debug, Default)]
 pub(super) struct Full {

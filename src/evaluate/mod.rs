@@ -26,10 +26,12 @@ use crate::domain::decision::CaseKind;
 use crate::domain::ids::CaseId;
 use crate::domain::reason::ReasonCode;
 use crate::domain::time::{Timestamp, Window};
-use crate::domain::verdict::{MatchedCustomer, Missing, Verdict, VerdictState};
+use crate::domain::verdict::{
+    MatchedCustomer, Missing, PaymentEvidence, Reason, Verdict, VerdictState,
+};
 use crate::matching::{Claim, Standing};
 
-use evidence::Full;
+use evidence::{Full, Reasons};
 use spend::Tallies;
 
 /// What was decided, without the evidence.
@@ -106,6 +108,23 @@ pub fn judge<E: Evidence>(
 pub fn evaluate(campaign: &Campaign, claim: &Claim<'_>, as_of: Timestamp) -> Verdict {
     let mut full = Full::default();
     let judgement = judge(campaign, claim, as_of, &mut full);
+    told(campaign, claim, judgement, full.reasons, full.payments)
+}
+
+/// The same verdict without its payments, for lists that show a sentence each.
+pub fn evaluate_briefly(campaign: &Campaign, claim: &Claim<'_>, as_of: Timestamp) -> Verdict {
+    let mut reasons = Reasons::default();
+    let judgement = judge(campaign, claim, as_of, &mut reasons);
+    told(campaign, claim, judgement, reasons.0, Vec::new())
+}
+
+fn told(
+    campaign: &Campaign,
+    claim: &Claim<'_>,
+    judgement: Judgement,
+    reasons: Vec<Reason>,
+    payments: Vec<PaymentEvidence>,
+) -> Verdict {
     let settle_after = judgement
         .qualified_at
         .map(|at| at.plus_days(campaign.qualify.hold_days));
@@ -116,7 +135,7 @@ pub fn evaluate(campaign: &Campaign, claim: &Claim<'_>, as_of: Timestamp) -> Ver
         referral: claim.referral.id.clone(),
         promoter: claim.referral.promoter.clone(),
         state: judgement.state,
-        reasons: full.reasons,
+        reasons,
         customers: customers
             .map(|(customer, by)| MatchedCustomer {
                 id: customer.id.clone(),
@@ -124,7 +143,7 @@ pub fn evaluate(campaign: &Campaign, claim: &Claim<'_>, as_of: Timestamp) -> Ver
             })
             .collect(),
         spend: judgement.tallies.spend(campaign),
-        payments: full.payments,
+        payments,
         window: Some(judgement.window),
         qualified_at: judgement.qualified_at,
         settle_after,

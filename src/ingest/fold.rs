@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::domain::email::CanonicalEmail;
-use crate::domain::fact::{CustomerState, Fact, ObjectKey, ObjectKind, ObjectState};
-use crate::domain::ids::{CouponId, CustomerId};
+use super::keys::{Key, coupon_keys, keys_of_customer, keys_of_record};
+use crate::domain::fact::{Fact, ObjectKey, ObjectState};
+use crate::domain::ids::CustomerId;
 use crate::payments::group::Joined;
 use crate::payments::{GroupId, PaymentRecord, read_group};
-use crate::store::customer_keys::{CustomerKeys, KeyKind};
+use crate::store::customer_keys::CustomerKeys;
+use crate::store::json::to_json;
 use crate::store::objects::StoredObject;
+use crate::store::payments::StoredPayment;
 
 /// Longest value by which a customer can be found, in bytes.
 const KEY_BYTES_MAX: usize = 255;
@@ -19,7 +21,7 @@ const KEY_BYTES_MAX: usize = 255;
 pub struct Changes {
     /// Objects that are new or changed, or moved to another group.
     pub objects: Vec<StoredObject>,
-    /// Payment records by group; the owner is found in the record.
+    /// Payment records that are new or changed, by group; the owner is found in the record.
     pub payments: BTreeMap<String, PaymentRecord>,
     /// Groups that were joined into others.
     pub gone_groups: Vec<String>,
@@ -46,14 +48,20 @@ pub fn keys_of(facts: &[Fact]) -> Vec<ObjectKey> {
 #[derive(Debug, Default)]
 pub struct Batch {
     stored: HashMap<ObjectKey, StoredObject>,
+    payments: HashMap<String, StoredPayment>,
     states: BTreeMap<ObjectKey, ObjectState>,
     changed: BTreeSet<ObjectKey>,
 }
 
 impl Batch {
-    /// Starts from what is stored of the objects concerned, their whole groups included.
-    pub fn new(stored: Vec<StoredObject>) -> Self {
+    /// Starts from what is stored of the objects concerned, their whole groups included, and of
+    /// the payments of those groups.
+    pub fn new(stored: Vec<StoredObject>, payments: Vec<StoredPayment>) -> Self {
         let mut batch = Self::default();
+        let by_group = payments.into_iter();
+        batch
+            .payments
+            .extend(by_group.map(|payment| (payment.group_id.clone(), payment)));
         for object in stored {
             batch
                 .states
@@ -121,11 +129,11 @@ impl Batch {
                 continue;
             }
             let read = members.iter().map(|key| (*key, self.states.get(*key)));
-            changes
-                .payments
-                .insert(group.as_str().to_owned(), read_group(read));
-            let gone = old.into_iter().filter(|old| *old != group.as_str());
-            changes.gone_groups.extend(gone.map(str::to_owned));
+            self.derive(&group, read_group(read), changes);
+            for gone in old.into_iter().filter(|old| *old != group.as_str()) {
+                changes.gone_groups.push(gone.to_owned());
+                changes.disowned(self.payments.get(gone));
+            }
             for key in members {
                 let there = self
                     .stored
@@ -143,6 +151,22 @@ impl Batch {
             .iter()
             .filter(|key| !key.kind.is_part_of_a_payment());
         changes.objects.extend(alone.map(|key| self.row(key, None)));
+    }
+
+    /// A record that reads as the stored one does changes nothing for anybody: most events say
+    /// what an earlier one of the same payment has said.
+    fn derive(&self, group: &GroupId, record: PaymentRecord, changes: &mut Changes) {
+        let stored = self.payments.get(group.as_str());
+        let owner = record.owner();
+        let owner = owner.as_ref().map(CustomerId::as_str);
+        let is_same = stored.is_some_and(|stored| {
+            stored.customer_id.as_deref() == owner
+                && to_json("payments", &record).is_ok_and(|text| text == stored.record)
+        });
+        if !is_same {
+            changes.disowned(stored);
+            changes.payments.insert(group.as_str().to_owned(), record);
+        }
     }
 
     fn row(&self, key: &ObjectKey, group: Option<String>) -> StoredObject {
@@ -190,11 +214,10 @@ impl Batch {
 
     /// Who is touched, and by which values they can be found from now on.
     fn people(&self, changes: &mut Changes) {
-        let records: Vec<PaymentRecord> = changes.payments.values().cloned().collect();
-        for record in &records {
-            if let Some(owner) = record.owner() {
-                changes.touch(owner, keys_of_record(record));
-            }
+        let of_record = |record: &PaymentRecord| Some((record.owner()?, keys_of_record(record)));
+        let owners: Vec<_> = changes.payments.values().filter_map(of_record).collect();
+        for (owner, keys) in owners {
+            changes.touch(owner, keys);
         }
         for key in &self.changed {
             match self.states.get(key) {
@@ -227,8 +250,15 @@ impl Batch {
 }
 
 impl Changes {
+    /// Whoever owned a payment before is judged again as well: a guest who turns out to be a
+    /// customer must lose the payment in the same breath.
+    fn disowned(&mut self, payment: Option<&StoredPayment>) {
+        let owner = payment.and_then(|payment| payment.customer_id.as_deref());
+        self.customers.extend(owner.map(CustomerId::from));
+    }
+
     /// Has a customer judged again, who can be found by these keys from now on.
-    fn touch(&mut self, customer: CustomerId, keys: Vec<(KeyKind, String)>) {
+    fn touch(&mut self, customer: CustomerId, keys: Vec<Key>) {
         let usable = |value: &str| !value.is_empty() && value.len() <= KEY_BYTES_MAX;
         let usable = keys.into_iter().filter(|(_, value)| usable(value));
         self.keys
@@ -237,66 +267,4 @@ impl Changes {
             .extend(usable);
         self.customers.insert(customer);
     }
-}
-
-fn keys_of_record(record: &PaymentRecord) -> Vec<(KeyKind, String)> {
-    let mut keys = coupon_keys(&record.coupons, &record.promotion_codes, &record.discounts);
-    keys.extend(record.guest_emails.iter().flat_map(email_keys));
-    keys
-}
-
-fn keys_of_customer(state: &CustomerState) -> Vec<(KeyKind, String)> {
-    let emails = state.emails().filter_map(CanonicalEmail::parse);
-    let mut keys: Vec<_> = emails.flat_map(|email| email_keys(&email)).collect();
-    for (name, seen) in &state.metadata {
-        let values = seen.values().map(str::to_owned);
-        keys.extend(values.map(|value| (KeyKind::Metadata(name.clone()), value)));
-    }
-    let references = state.client_references.iter().cloned();
-    keys.extend(references.map(|value| (KeyKind::Reference, value)));
-    keys
-}
-
-fn email_keys(email: &CanonicalEmail) -> [(KeyKind, String); 2] {
-    [
-        (KeyKind::Email, email.as_str().to_owned()),
-        (KeyKind::FoldedEmail, email.folded()),
-    ]
-}
-
-fn coupon_keys<'a>(
-    coupons: impl IntoIterator<Item = &'a CouponId>,
-    codes: impl IntoIterator<Item = &'a String>,
-    discounts: impl IntoIterator<Item = &'a String>,
-) -> Vec<(KeyKind, String)> {
-    let coupons = coupons
-        .into_iter()
-        .map(|id| (KeyKind::Coupon, id.as_str().to_owned()));
-    let codes = codes
-        .into_iter()
-        .map(|code| (KeyKind::PromotionCode, code.clone()));
-    let discounts = discounts
-        .into_iter()
-        .map(|id| (KeyKind::Discount, id.clone()));
-    coupons.chain(codes).chain(discounts).collect()
-}
-
-/// The key under which the customers of a discount or promotion code are found.
-pub const fn source_kind(kind: ObjectKind) -> Option<KeyKind> {
-    match kind {
-        ObjectKind::Discount => Some(KeyKind::Discount),
-        ObjectKind::PromotionCode => Some(KeyKind::PromotionCode),
-        _ => None,
-    }
-}
-
-/// The coupon that a discount or promotion code leads to, so that its customers can be found
-/// by the coupon as well.
-pub fn coupon_of(state: &ObjectState) -> Option<String> {
-    let coupon = match state {
-        ObjectState::Discount(state) => state.coupon.as_ref(),
-        ObjectState::PromotionCode(state) => state.coupon.as_ref(),
-        _ => None,
-    };
-    coupon.map(|coupon| coupon.as_str().to_owned())
 }

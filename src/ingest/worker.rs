@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fold::{Batch, Changes, coupon_of, keys_of, source_kind};
-use super::read::{Scope, read};
+use super::fold::{Batch, Changes, keys_of};
+use super::keys::{Key, coupon_of, source_kind};
+use super::read::{Readings, Scope, read};
 use crate::clock::Clock;
-use crate::domain::fact::{ObjectKey, ObjectKind, ObjectState};
+use crate::domain::fact::{Fact, ObjectKey, ObjectKind, ObjectState};
 use crate::domain::ids::{ConnectionId, CustomerId};
-use crate::store::customer_keys::{KeyKind, add_customer_keys, find_customers};
+use crate::store::customer_keys::{KeyKind, add_customer_keys, find_by_keys};
+use crate::store::dialect::Engine;
 use crate::store::dirty::{DirtyKind, mark_dirty};
 use crate::store::events::{mark_events, received_batch};
 use crate::store::json::to_json;
-use crate::store::leases::{Stage, enter};
+use crate::store::leases::{Stage, enter, times_entered};
 use crate::store::objects::{load_groups, load_objects, upsert_objects};
 use crate::store::payments::{
     StoredPayment, delete_payments, load_payment_groups, upsert_payments,
@@ -23,61 +25,110 @@ use crate::store::{Db, StoreError, Tx};
 pub const BATCH_EVENTS_MAX: u32 = 256;
 
 /// Reads one batch of waiting events; how many there were.
+///
+/// What can be done beside others is: PostgreSQL's nodes each parse what they claimed, and one
+/// at a time folds; on SQLite everything up to the writing happens beside the one writer.
 pub async fn ingest_batch(
     db: &Db,
     connection: &ConnectionId,
     scope: &Scope,
     clock: &dyn Clock,
 ) -> Result<usize, StoreError> {
-    let mut tx = db.begin().await?;
-    enter(&mut tx, connection, Stage::Fold).await?;
-    let events = received_batch(&mut tx, connection, BATCH_EVENTS_MAX).await?;
-    if events.is_empty() {
-        tx.rollback().await?;
+    let folded = match db.engine() {
+        Engine::Sqlite => fold_beside_the_writer(db, connection, scope).await?,
+        Engine::Postgres => fold_alone(db, connection, scope).await?,
+    };
+    let Some((mut tx, readings, changes)) = folded else {
         return Ok(0);
-    }
-    let readings = read(scope, &events);
-    if !readings.facts.is_empty() {
-        let keys = keys_of(&readings.facts);
-        let mut stored = load_objects(&mut tx, connection, &keys).await?;
-        let groups: BTreeSet<String> = stored.iter().filter_map(|o| o.group.clone()).collect();
-        let groups: Vec<String> = groups.into_iter().collect();
-        let members = load_groups(&mut tx, connection, &groups).await?;
-        let known: BTreeSet<_> = stored.iter().map(|object| object.key.clone()).collect();
-        stored.extend(
-            members
-                .into_iter()
-                .filter(|object| !known.contains(&object.key)),
-        );
-        let changes = Batch::new(stored).fold(readings.facts);
-        apply(&mut tx, connection, changes, clock.now_us()).await?;
-    }
+    };
+    apply(&mut tx, connection, changes, clock.now_us()).await?;
     mark_events(&mut tx, connection, &readings.marks).await?;
     tx.commit().await?;
-    Ok(events.len())
+    Ok(readings.marks.len())
+}
+
+type Folded = Option<(Tx, Readings, Changes)>;
+
+async fn fold_alone(
+    db: &Db,
+    connection: &ConnectionId,
+    scope: &Scope,
+) -> Result<Folded, StoreError> {
+    let mut tx = db.begin().await?;
+    let Some(mut readings) = claim(&mut tx, connection, scope).await? else {
+        tx.rollback().await?;
+        return Ok(None);
+    };
+    enter(&mut tx, connection, Stage::Fold).await?;
+    let facts = std::mem::take(&mut readings.facts);
+    let changes = load_and_fold(&mut tx, connection, facts).await?;
+    Ok(Some((tx, readings, changes)))
+}
+
+async fn fold_beside_the_writer(
+    db: &Db,
+    connection: &ConnectionId,
+    scope: &Scope,
+) -> Result<Folded, StoreError> {
+    let mut look = db.read().await?;
+    let entered = times_entered(&mut look, connection, Stage::Fold).await?;
+    let readings = claim(&mut look, connection, scope).await?;
+    let Some(mut readings) = readings else {
+        look.rollback().await?;
+        return Ok(None);
+    };
+    let facts = std::mem::take(&mut readings.facts);
+    let changes = load_and_fold(&mut look, connection, facts).await?;
+    look.rollback().await?;
+    let mut tx = db.begin().await?;
+    if enter(&mut tx, connection, Stage::Fold).await? == entered + 1 {
+        return Ok(Some((tx, readings, changes)));
+    }
+    // Another process has folded meanwhile: what was read is no longer what is stored.
+    tx.rollback().await?;
+    fold_alone(db, connection, scope).await
+}
+
+/// The next events that wait, as facts.
+async fn claim(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    scope: &Scope,
+) -> Result<Option<Readings>, StoreError> {
+    let events = received_batch(tx, connection, BATCH_EVENTS_MAX).await?;
+    Ok((!events.is_empty()).then(|| read(scope, &events)))
+}
+
+/// Merges facts into what is stored of their objects, the whole groups of them.
+async fn load_and_fold(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    facts: Vec<Fact>,
+) -> Result<Changes, StoreError> {
+    let keys = keys_of(&facts);
+    let mut stored = load_objects(tx, connection, &keys).await?;
+    let groups: BTreeSet<String> = stored.iter().filter_map(|o| o.group.clone()).collect();
+    let groups: Vec<String> = groups.into_iter().collect();
+    let members = load_groups(tx, connection, &groups).await?;
+    let known: BTreeSet<_> = stored.iter().map(|object| object.key.clone()).collect();
+    stored.extend(
+        members
+            .into_iter()
+            .filter(|object| !known.contains(&object.key)),
+    );
+    let payments = load_payment_groups(tx, connection, &groups).await?;
+    let mut changes = Batch::new(stored, payments).fold(facts);
+    find_by_coupon_source(tx, connection, &mut changes).await?;
+    find_by_coupon(tx, connection, &mut changes).await?;
+    Ok(changes)
 }
 
 async fn apply(
     tx: &mut Tx,
     connection: &ConnectionId,
-    mut changes: Changes,
+    changes: Changes,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    let regrouped: Vec<String> = changes
-        .payments
-        .keys()
-        .chain(&changes.gone_groups)
-        .cloned()
-        .collect();
-    // Whoever owned a payment before is judged again as well: a guest who turns out to be a
-    // customer must lose the payment in the same breath.
-    for payment in load_payment_groups(tx, connection, &regrouped).await? {
-        changes
-            .customers
-            .extend(payment.customer_id.map(CustomerId::from));
-    }
-    find_by_coupon_source(tx, connection, &mut changes).await?;
-    find_by_coupon(tx, connection, &mut changes).await?;
     upsert_objects(tx, connection, &changes.objects).await?;
     delete_payments(tx, connection, &changes.gone_groups).await?;
     let payments = changes
@@ -108,30 +159,23 @@ async fn find_by_coupon_source(
     connection: &ConnectionId,
     changes: &mut Changes,
 ) -> Result<(), StoreError> {
-    let mut by_kind: BTreeMap<KeyKind, BTreeMap<String, Option<String>>> = BTreeMap::new();
+    let mut coupons: BTreeMap<Key, Option<String>> = BTreeMap::new();
     let sources = changes
         .objects
         .iter()
         .filter(|o| changes.coupon_sources.contains(&o.key));
     for object in sources {
-        let Some(kind) = source_kind(object.key.kind) else {
-            continue;
-        };
-        by_kind
-            .entry(kind)
-            .or_default()
-            .insert(object.key.id.clone(), coupon_of(&object.state));
-    }
-    // Two kinds at most, each one query.
-    for (kind, coupons) in by_kind {
-        let ids: Vec<String> = coupons.keys().cloned().collect();
-        for (id, customer) in find_customers(tx, connection, &kind, &ids).await? {
-            if let Some(coupon) = coupons.get(&id).cloned().flatten() {
-                let keys = changes.keys.entry(customer.clone()).or_default();
-                keys.insert((KeyKind::Coupon, coupon));
-            }
-            changes.customers.insert(customer);
+        if let Some(kind) = source_kind(object.key.kind) {
+            coupons.insert((kind, object.key.id.clone()), coupon_of(&object.state));
         }
+    }
+    let keys: BTreeSet<Key> = coupons.keys().cloned().collect();
+    for (kind, id, customer) in find_by_keys(tx, connection, &keys).await? {
+        if let Some(coupon) = coupons.get(&(kind, id)).cloned().flatten() {
+            let keys = changes.keys.entry(customer.clone()).or_default();
+            keys.insert((KeyKind::Coupon, coupon));
+        }
+        changes.customers.insert(customer);
     }
     Ok(())
 }

@@ -74,12 +74,13 @@ impl<'a> Claims<'a> {
             by_admin: HashMap::new(),
         };
         let enabled = |key| campaign.matching.keys.contains(&key);
-        let mut by_id = HashMap::new();
         for (index, referral) in world.referrals.iter().enumerate() {
             if !belongs(campaign, referral.referred_at) || is_refused(campaign, world, referral) {
                 continue;
             }
-            by_id.insert(&referral.id, index);
+            for customer in world.decisions.links_of(&referral.id) {
+                claims.by_admin.entry(customer).or_default().push(index);
+            }
             if enabled(MatchKey::StripeId) {
                 for id in referral.stripe_customer_id.iter().chain(&referral.uid) {
                     claims
@@ -98,11 +99,6 @@ impl<'a> Claims<'a> {
             }
             if let Some(email) = referral.email.as_ref().filter(|_| enabled(MatchKey::Email)) {
                 claims.by_email.entry(email).or_default().push(index);
-            }
-        }
-        for (referral, customer) in world.decisions.links() {
-            if let Some(index) = by_id.get(referral) {
-                claims.by_admin.entry(customer).or_default().push(*index);
             }
         }
         claims
@@ -260,6 +256,10 @@ pub fn belongs(campaign: &Campaign, referred_at: Timestamp) -> bool {
 }
 
 fn is_refused(campaign: &Campaign, world: &World<'_>, referral: &Referral) -> bool {
+    // The ids of cases are hashes: not worth making where nobody decided anything.
+    if world.decisions.is_empty() {
+        return false;
+    }
     let refused_in = |kind: CaseKind| {
         let case = kind.case_id(&campaign.id, &referral.id);
         world.decisions.on_case(&case) == Some(&Choice::Reject)

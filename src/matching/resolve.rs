@@ -128,6 +128,9 @@ fn by_referral<'a>(
 
 /// An admin's refusal in one of the referral's cases, in the admin's words.
 fn refused(campaign: &Campaign, world: &World<'_>, referral: &ReferralId) -> Option<String> {
+    if world.decisions.is_empty() {
+        return None;
+    }
     let kinds = [
         CaseKind::SelfReferral,
         CaseKind::DuplicateCustomers,

@@ -35,7 +35,7 @@ pub fn next_line(
             break;
         }
         any = true;
-        let end = available.iter().position(|byte| *byte == b'\n');
+        let end = memchr::memchr(b'\n', available);
         let part = available.get(..end.unwrap_or(available.len()));
         let part = part.unwrap_or_default();
         too_long |= buffer.len().saturating_add(part.len()) > bytes_max;

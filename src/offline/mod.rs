@@ -1,28 +1,31 @@
 //! The offline evaluator: files in, verdicts out. No server, no database, no clock. It decides
-//! nothing itself; reading ends in a [`History`], and [`judge`] is a pure function of that.
+//! nothing itself: reading ends in facts and people, and [`streamed`] judges them.
 //!
 //! 1. [`source`] opens a file, stdin or gzip; [`lines`] cuts it into lines of bounded length.
-//! 2. [`events`] folds Stripe events; [`promoters`] and [`referrals`] read CSV by [`table`].
-//! 3. [`trial`] judges a rule set on the history; [`render`] shows it to people.
+//! 2. [`events`] reads Stripe events, [`facts`] keeps what they say; [`promoters`] and
+//!    [`referrals`] read CSV by [`table`].
+//! 3. [`streamed`] tries rule sets on all of it; [`render`] shows it to people.
+//! 4. [`stored`] takes everything from the database instead.
 
 pub mod compact;
-pub mod events;
-mod export;
-pub mod history;
+mod events;
+mod facts;
+mod files;
 pub mod lines;
 mod notes;
+pub mod origin;
 pub mod promoters;
 pub mod referrals;
 pub mod render;
+mod request;
 pub mod source;
 mod stored;
+pub mod streamed;
 mod table;
-pub mod trial;
 
 pub use events::EventsRead;
-pub use export::{Files, ReadError, read_files};
-pub use history::{History, Origin};
+pub use files::{Files, ReadError, backtest_files};
 pub use notes::Notes;
-pub use stored::stored_history;
+pub use request::{Answer, Request};
+pub use stored::{Stored, backtest_stored};
 pub use table::TableError;
-pub use trial::{Judged, TrialError, judge};

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::history::History;
 use super::notes::Notes;
 use super::source::Source;
 use super::table::{Table, TableError, filled};
@@ -103,10 +102,10 @@ fn shared(file: &str, promoters: &[Promoter], lines: &BTreeMap<PromoterId, u64>)
     placed.collect()
 }
 
-/// The coupons and promotion codes that a history's events have shown.
-pub fn known_coupons(history: &History) -> KnownCoupons {
+/// The coupons and promotion codes that events have shown.
+pub fn known_coupons<'b>(books: impl Iterator<Item = &'b FactBook>) -> KnownCoupons {
     let mut known = KnownCoupons::new();
-    for (object, state) in history.facts.values().flat_map(FactBook::iter) {
+    for (object, state) in books.flat_map(FactBook::iter) {
         match state {
             ObjectState::PromotionCode(promotion) => {
                 if let Some(coupon) = &promotion.coupon {

@@ -2,6 +2,7 @@
 //! cannot be used are told and passed over; who wins a contested person is `matching`'s word.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 
 use super::notes::Notes;
 use super::source::Source;
@@ -43,7 +44,9 @@ pub fn read_rows(
 ) -> Result<Vec<(u64, Referral)>, TableError> {
     let mut table = Table::open(source, COLUMNS)?;
     let file = table.file().to_owned();
-    let mut lines: BTreeMap<ReferralId, u64> = BTreeMap::new();
+    // Ids by their hash, so that a million of them are not held twice.
+    let mut known: HashMap<u64, usize> = HashMap::new();
+    let hasher = RandomState::new();
     let mut read: Vec<(u64, Referral)> = Vec::new();
     while let Some(row) = table.next_row()? {
         let (line, outcome) = match row {
@@ -53,7 +56,9 @@ pub fn read_rows(
         match outcome {
             Err(problem) => notes.unusable(&file, line, problem),
             Ok((referral, flaw)) => {
-                if let Some(first) = lines.get(&referral.id) {
+                let hash = hasher.hash_one(&referral.id);
+                let there = known.get(&hash).and_then(|at| read.get(*at));
+                if let Some((first, _)) = there.filter(|(_, there)| there.id == referral.id) {
                     let id = &referral.id;
                     let problem =
                         format!("referral `{id}` is on line {first} already; that one is kept");
@@ -63,7 +68,7 @@ pub fn read_rows(
                 if let Some(flaw) = flaw {
                     notes.unusable(&file, line, flaw);
                 }
-                lines.insert(referral.id.clone(), line);
+                known.entry(hash).or_insert(read.len());
                 read.push((line, referral));
             }
         }
@@ -120,9 +125,6 @@ fn referral(
     Ok((referral, flaw))
 }
 
-/// A person as a promoter registered it in a campaign: by email or by uid.
-type Person = (CampaignId, Option<PromoterId>, &'static str, String);
-
 /// A promoter who registers a person again gets the referral that is there already
 /// (semantics.md, "Matching"): the earliest is kept. Other promoters' claims stay.
 fn without_repeats(
@@ -131,25 +133,30 @@ fn without_repeats(
     notes: &mut Notes<'_>,
 ) -> Vec<(u64, Referral)> {
     read.sort_by(|(_, a), (_, b)| (a.referred_at, &a.id).cmp(&(b.referred_at, &b.id)));
-    let mut known: HashMap<Person, ReferralId> = HashMap::new();
+    let mut known: HashMap<u64, usize> = HashMap::new();
+    let hasher = RandomState::new();
     let mut repeats: BTreeMap<u64, String> = BTreeMap::new();
-    let mut kept = Vec::with_capacity(read.len());
+    let mut kept: Vec<(u64, Referral)> = Vec::with_capacity(read.len());
     for (line, referral) in read {
-        let email = referral.email.iter().map(|email| ("email", email.as_str()));
-        let uid = referral.uid.iter().map(|uid| ("uid", uid.as_str()));
-        let keys: Vec<Person> = email
-            .chain(uid)
-            .map(|(kind, text)| {
-                let (campaign, promoter) = (referral.campaign.clone(), referral.promoter.clone());
-                (campaign, promoter, kind, text.to_owned())
-            })
-            .collect();
-        if let Some(first) = keys.iter().find_map(|key| known.get(key)) {
-            let id = &referral.id;
+        let hash = |kind: &str, text: &str| {
+            hasher.hash_one((&referral.campaign, &referral.promoter, kind, text))
+        };
+        let email = referral
+            .email
+            .iter()
+            .map(|email| hash("email", email.as_str()));
+        let uid = referral.uid.iter().map(|uid| hash("uid", uid));
+        let keys: Vec<u64> = email.chain(uid).collect();
+        let there = keys.iter().filter_map(|key| kept.get(*known.get(key)?));
+        let same = |there: &&(u64, Referral)| is_same_person(&there.1, &referral);
+        if let Some((_, first)) = there.into_iter().find(same) {
+            let (id, first) = (&referral.id, &first.id);
             repeats.insert(line, format!("`{id}` is already referred (kept `{first}`)"));
             continue;
         }
-        known.extend(keys.into_iter().map(|key| (key, referral.id.clone())));
+        for key in keys {
+            known.entry(key).or_insert(kept.len());
+        }
         kept.push((line, referral));
     }
     for (line, problem) in repeats {
@@ -157,6 +164,13 @@ fn without_repeats(
     }
     kept.sort_by_key(|(line, _)| *line);
     kept
+}
+
+/// Whether one promoter registered one person twice in a campaign: by email or by uid.
+fn is_same_person(a: &Referral, b: &Referral) -> bool {
+    let email = a.email.is_some() && a.email == b.email;
+    let uid = a.uid.is_some() && a.uid == b.uid;
+    a.campaign == b.campaign && a.promoter == b.promoter && (email || uid)
 }
 
 #[cfg(test)]

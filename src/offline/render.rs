@@ -1,15 +1,17 @@
 //! Verdicts for people: per campaign the counts, the money, and one sentence a referral. Plain
 //! text without colour, so that `NO_COLOR` has nothing to switch off.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::trial::Judged;
+use unicode_width::UnicodeWidthStr;
+
+use crate::domain::campaign::Campaign;
 use crate::domain::currency::Currency;
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Verdict, VerdictState};
+use crate::domain::verdict::{Reason, VerdictState};
 use crate::evaluate::backtest::{Changed, Difference, Summary};
-use crate::evaluate::explain;
 
 /// The states in the order they are told.
 const STATES: [VerdictState; 4] = [
@@ -19,10 +21,48 @@ const STATES: [VerdictState; 4] = [
     VerdictState::Rejected,
 ];
 
-/// Writes one campaign: its name, its counts and rewards, a line a referral.
-pub fn campaign(judged: &Judged<'_>, as_of: Timestamp, out: &mut dyn Write) -> io::Result<()> {
-    let campaign = judged.campaign;
-    let summary = Summary::of(&judged.verdicts);
+/// How wide the columns of a campaign's table are, in cells of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Widths {
+    referral: usize,
+    promoter: usize,
+}
+
+const HEADER: [&str; 3] = ["REFERRAL", "PROMOTER", "VERDICT"];
+
+impl Default for Widths {
+    fn default() -> Self {
+        let [referral, promoter, _] = HEADER.map(UnicodeWidthStr::width);
+        Self { referral, promoter }
+    }
+}
+
+impl Widths {
+    /// Makes room for a line.
+    pub fn fit(&mut self, referral: &str, promoter: Option<&str>) {
+        self.referral = self.referral.max(printable(referral).width());
+        self.promoter = self
+            .promoter
+            .max(printable(promoter.unwrap_or("-")).width());
+    }
+
+    fn line(self, [referral, promoter, verdict]: [&str; 3], out: &mut dyn Write) -> io::Result<()> {
+        let gap = |text: &str, width: usize| " ".repeat(width.saturating_sub(text.width()));
+        let (after, next) = (gap(referral, self.referral), gap(promoter, self.promoter));
+        let line = format!("  {referral}{after}  {promoter}{next}  {verdict}");
+        writeln!(out, "{}", line.trim_end())
+    }
+}
+
+/// Writes a campaign's heading: its name, its counts and rewards, and the head of its table.
+/// Lines follow, and a blank one after the last.
+pub fn campaign(
+    campaign: &Campaign,
+    summary: &Summary,
+    widths: &Widths,
+    as_of: Timestamp,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     writeln!(out, "{}  {}", campaign.id, campaign.name)?;
     let counts = STATES.map(|state| {
         let count = summary.states.get(state.name()).copied().unwrap_or(0);
@@ -31,22 +71,25 @@ pub fn campaign(judged: &Judged<'_>, as_of: Timestamp, out: &mut dyn Write) -> i
     let (mode, at) = (campaign.mode.name(), as_of.words());
     writeln!(out, "  {} ({mode}, as of {at})", counts.join(", "))?;
     writeln!(out, "  rewards: {}", amounts(&summary.rewards, false))?;
-    if judged.verdicts.is_empty() {
+    if summary.states.is_empty() {
         return writeln!(out, "  no referrals\n");
     }
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
-    table.set_header(["REFERRAL", "PROMOTER", "VERDICT"]);
-    for verdict in &judged.verdicts {
-        let sentence = explain::sentence(verdict) + &limited(verdict);
-        let cells = [verdict.referral.as_str(), promoter(verdict), &sentence];
-        table.add_row(cells.map(printable));
-    }
-    for line in table.lines() {
-        writeln!(out, " {}", line.trim_end())?;
-    }
-    writeln!(out)
+    widths.line(HEADER, out)
+}
+
+/// Writes one referral. `limit` says why it settles nothing although it qualified.
+pub fn line(
+    widths: Widths,
+    referral: &str,
+    promoter: Option<&str>,
+    sentence: &str,
+    limit: Option<&Reason>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let limit = limit.map(|reason| format!("; {}: {}", reason.code, reason.detail));
+    let sentence = format!("{sentence}{}", limit.unwrap_or_default());
+    let cells = [referral, promoter.unwrap_or("-"), &sentence].map(printable);
+    widths.line(cells.each_ref().map(|cell| &**cell), out)
 }
 
 /// Writes what another rule set would change.
@@ -73,19 +116,6 @@ pub fn difference(other: &str, difference: &Difference, out: &mut dyn Write) -> 
     writeln!(out, "  change in rewards: {change}")
 }
 
-/// A qualified referral that settles nothing says so behind its sentence.
-fn limited(verdict: &Verdict) -> String {
-    let further = verdict.reasons.get(1..).unwrap_or_default();
-    match (verdict.state, further.first()) {
-        (VerdictState::Qualified, Some(reason)) => format!("; {}: {}", reason.code, reason.detail),
-        _ => String::new(),
-    }
-}
-
-fn promoter(verdict: &Verdict) -> &str {
-    verdict.promoter.as_ref().map_or("-", |id| id.as_str())
-}
-
 fn amounts(sums: &std::collections::BTreeMap<Currency, i64>, signed: bool) -> String {
     let amounts = sums.iter().map(|(currency, minor)| {
         let plus = if signed && *minor > 0 { "+" } else { "" };
@@ -100,9 +130,12 @@ fn amounts(sums: &std::collections::BTreeMap<Currency, i64>, signed: bool) -> St
 }
 
 /// Ids come from files; a terminal must not obey what they contain.
-fn printable(text: &str) -> String {
-    let shown = text
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    shown.collect()
+fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.chars();
+    shown
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

@@ -16,7 +16,7 @@ pub struct Source {
     /// `events.jsonl`, or `stdin`.
     pub name: String,
     /// What is in it, decompressed.
-    pub input: Box<dyn BufRead>,
+    pub input: Box<dyn BufRead + Send>,
 }
 
 /// Opens a path. Gzip is recognised by its ending or by its first bytes, so that it may also
@@ -37,7 +37,7 @@ pub fn open(path: &Path) -> io::Result<Source> {
     })
 }
 
-fn decompressed(raw: Box<dyn Read>, named_gz: bool) -> io::Result<Box<dyn BufRead>> {
+fn decompressed(raw: Box<dyn Read + Send>, named_gz: bool) -> io::Result<Box<dyn BufRead + Send>> {
     let mut raw = BufReader::with_capacity(BUFFER_BYTES, raw);
     let start = raw.fill_buf()?;
     let empty = start.is_empty();

@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::currency::Currency;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::fact::{
-    ChargeState, ChargeStatus, CheckoutState, CheckoutStatus, DisputeState, DisputeStatus,
-    IntentState, IntentStatus, InvoiceState, InvoiceStatus, ObjectKey, ObjectState, RefundState,
-    RefundStatus,
+    ChargeState, CheckoutState, DisputeState, IntentState, InvoiceState, ObjectKey, ObjectState,
+    RefundState,
 };
 use crate::domain::ids::{CouponId, CustomerId, PaymentId};
-use crate::domain::payment::{InvoicePart, Level, Outcome, Payment};
-use crate::domain::time::Timestamp;
+use crate::domain::payment::{InvoicePart, Payment};
 
 /// What a group of linked objects says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,17 +57,17 @@ impl PaymentRecord {
 
 /// The members of a group by kind, in id order.
 #[derive(Default)]
-struct Members<'a> {
-    charges: Vec<(&'a str, &'a ChargeState)>,
-    intents: Vec<(&'a str, &'a IntentState)>,
-    invoices: Vec<(&'a str, &'a InvoiceState)>,
-    sessions: Vec<(&'a str, &'a CheckoutState)>,
-    refunds: Vec<&'a RefundState>,
-    disputes: Vec<&'a DisputeState>,
-    outside: BTreeMap<&'a str, i64>,
-    customers: Vec<&'a CustomerId>,
-    points_to_money: bool,
-    points_to_invoice: bool,
+pub(super) struct Members<'a> {
+    pub(super) charges: Vec<(&'a str, &'a ChargeState)>,
+    pub(super) intents: Vec<(&'a str, &'a IntentState)>,
+    pub(super) invoices: Vec<(&'a str, &'a InvoiceState)>,
+    pub(super) sessions: Vec<(&'a str, &'a CheckoutState)>,
+    pub(super) refunds: Vec<&'a RefundState>,
+    pub(super) disputes: Vec<&'a DisputeState>,
+    pub(super) outside: BTreeMap<&'a str, i64>,
+    pub(super) customers: Vec<&'a CustomerId>,
+    pub(super) points_to_money: bool,
+    pub(super) points_to_invoice: bool,
 }
 
 /// Reads a group. Members may come in any order; those without a state are only pointed to.
@@ -191,166 +188,6 @@ impl Members<'_> {
         })
     }
 
-    /// Money that came in, from the best level present.
-    fn taken(&self) -> Option<Money> {
-        let charges = self.charges.iter().filter(|(_, s)| s.taken() > 0);
-        let charges = charges.map(|(id, s)| (*id, s.created, s.currency, s.taken()));
-        if let Some(money) = Money::sum(Level::Charge, charges) {
-            return Some(money);
-        }
-        let intents = self
-            .intents
-            .iter()
-            .filter(|(_, s)| s.status == IntentStatus::Succeeded);
-        let intents = intents.map(|(id, s)| {
-            (
-                *id,
-                s.succeeded_at.or(s.created),
-                s.currency,
-                s.amount_received,
-            )
-        });
-        if let Some(money) = Money::sum(Level::Intent, intents) {
-            return Some(money);
-        }
-        let invoices = self
-            .invoices
-            .iter()
-            .filter(|(_, s)| s.status == InvoiceStatus::Paid);
-        let invoices = invoices.map(|(id, s)| {
-            (
-                *id,
-                s.paid_at.or(s.created),
-                s.currency,
-                self.paid_inside(id, s),
-            )
-        });
-        if let Some(money) = Money::sum(Level::Invoice, invoices) {
-            return Some(money);
-        }
-        // A session that says "paid" over a charge that was only authorised is not money yet.
-        let authorised = |s: &ChargeState| s.status == ChargeStatus::Succeeded && !s.captured;
-        if self.charges.iter().any(|(_, s)| authorised(s)) {
-            return None;
-        }
-        let settled = [CheckoutStatus::Paid, CheckoutStatus::NothingToPay];
-        let sessions = self
-            .sessions
-            .iter()
-            .filter(|(_, s)| settled.contains(&s.status));
-        Money::sum(
-            Level::Checkout,
-            sessions.map(|(id, s)| {
-                let amount = if s.status == CheckoutStatus::Paid {
-                    s.amount_total
-                } else {
-                    0
-                };
-                (*id, s.paid_at.or(s.created), s.currency, amount)
-            }),
-        )
-    }
-
-    /// Money that was authorised or declined.
-    fn tried(&self) -> Option<Money> {
-        let charges = |wanted: ChargeStatus, outcome| {
-            let charges = self.charges.iter().filter(move |(_, s)| s.status == wanted);
-            let tried = charges.map(|(id, s)| (*id, s.created, s.currency, s.amount));
-            Money::sum(Level::Charge, tried.take(1)).map(|m| Money { outcome, ..m })
-        };
-        let intents = |wanted: IntentStatus, outcome| {
-            let intents = self.intents.iter().filter(move |(_, s)| s.status == wanted);
-            let tried = intents.map(|(id, s)| (*id, s.created, s.currency, s.amount));
-            Money::sum(Level::Intent, tried.take(1)).map(|m| Money { outcome, ..m })
-        };
-        charges(ChargeStatus::Succeeded, Outcome::NotCaptured)
-            .or_else(|| intents(IntentStatus::RequiresCapture, Outcome::NotCaptured))
-            .or_else(|| charges(ChargeStatus::Failed, Outcome::Failed))
-            .or_else(|| intents(IntentStatus::AttemptFailed, Outcome::Failed))
-    }
-
-    fn paid_outside(&self) -> i64 {
-        let paid = self
-            .invoices
-            .iter()
-            .filter(|(_, s)| s.status == InvoiceStatus::Paid);
-        paid.fold(0_i64, |sum, (id, s)| {
-            sum.saturating_add(self.outside_of(id, s))
-        })
-    }
-
-    /// What was paid outside Stripe. Events from 2025-03-31 on do not say so on the invoice;
-    /// its invoice payments do.
-    fn outside_of(&self, id: &str, invoice: &InvoiceState) -> i64 {
-        let by_payments = self.outside.get(id).copied().unwrap_or(0);
-        if invoice.paid_outside > 0 {
-            invoice.paid_outside
-        } else {
-            by_payments
-        }
-    }
-
-    fn paid_inside(&self, id: &str, invoice: &InvoiceState) -> i64 {
-        let unsaid = self.outside_of(id, invoice) - invoice.paid_outside;
-        (invoice.amount_paid - unsaid).max(0)
-    }
-
-    /// Per charge the larger of its own cumulative figure and its refunds by id; refunds that
-    /// name no known charge are added. A refund that failed gives the money back in both.
-    fn refunds_of(&self, paid: i64) -> Refunds {
-        let sum = |of: &dyn Fn(&RefundState) -> bool| {
-            let chosen = self.refunds.iter().filter(|refund| of(refund));
-            chosen.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount))
-        };
-        let gone =
-            |r: &RefundState| matches!(r.status, RefundStatus::Pending | RefundStatus::Succeeded);
-        let failed =
-            |r: &RefundState| matches!(r.status, RefundStatus::Failed | RefundStatus::Canceled);
-        let pending = sum(&|r| r.status == RefundStatus::Pending);
-        let all = match self.charges.as_slice() {
-            [] => sum(&gone),
-            [(_, charge)] => sum(&gone).max(charge.amount_refunded.saturating_sub(sum(&failed))),
-            charges => {
-                let known = |r: &RefundState| {
-                    let names = |id: &str| r.charge.as_deref() == Some(id);
-                    charges.iter().any(|(id, _)| names(id))
-                };
-                let of_charges = charges.iter().map(|(id, charge)| {
-                    let mine = |r: &RefundState| r.charge.as_deref() == Some(*id);
-                    let by_id = sum(&|r| mine(r) && gone(r));
-                    let lapsed = sum(&|r| mine(r) && failed(r));
-                    by_id.max(charge.amount_refunded.saturating_sub(lapsed))
-                });
-                of_charges.fold(sum(&|r| !known(r) && gone(r)), i64::saturating_add)
-            }
-        };
-        let all = all.clamp(0, paid);
-        Refunds {
-            all,
-            pending: pending.clamp(0, all),
-        }
-    }
-
-    /// What disputes took and what they hold, of what refunds have left.
-    fn disputed(&self, left: i64) -> (i64, i64) {
-        let (mut lost, mut held) = (0_i64, 0_i64);
-        for dispute in &self.disputes {
-            // Without an amount the whole payment is at stake.
-            let amount = if dispute.amount > 0 {
-                dispute.amount
-            } else {
-                left
-            };
-            match stake(dispute) {
-                Stake::Lost => lost = lost.saturating_add(amount),
-                Stake::Held => held = held.saturating_add(amount),
-                Stake::None => {}
-            }
-        }
-        let lost = lost.clamp(0, left.max(0));
-        (lost, held.clamp(0, left.max(0) - lost))
-    }
-
     /// The invoice with the figures that taxes and products are read from.
     fn invoice_part(&self) -> Option<Box<InvoicePart>> {
         let mut invoices = self.invoices.iter();
@@ -363,75 +200,5 @@ impl Members<'_> {
             lines: figures.value.lines.clone(),
             lines_truncated: figures.value.lines_truncated,
         }))
-    }
-}
-
-struct Refunds {
-    all: i64,
-    pending: i64,
-}
-
-enum Stake {
-    None,
-    Held,
-    Lost,
-}
-
-/// Won or reinstated gives back; lost or withdrawn takes; open holds; an inquiry does nothing.
-fn stake(dispute: &DisputeState) -> Stake {
-    let reinstated = dispute.reinstated.is_some() && dispute.reinstated >= dispute.withdrawn;
-    match dispute.status {
-        DisputeStatus::Won | DisputeStatus::Prevented => Stake::None,
-        _ if reinstated => Stake::None,
-        DisputeStatus::Lost => Stake::Lost,
-        _ if dispute.withdrawn.is_some() => Stake::Lost,
-        DisputeStatus::Open => Stake::Held,
-        DisputeStatus::Inquiry | DisputeStatus::Unknown => Stake::None,
-    }
-}
-
-/// The sum of one level. Its time is that of its first part, so that a later part (the second
-/// instalment of an invoice) never moves what was there before.
-struct Money {
-    id: String,
-    at: Timestamp,
-    currency: Currency,
-    level: Level,
-    outcome: Outcome,
-    amount: i64,
-}
-
-impl Money {
-    fn sum<'a>(
-        level: Level,
-        parts: impl Iterator<Item = (&'a str, Option<Timestamp>, Option<Currency>, i64)>,
-    ) -> Option<Self> {
-        let mut whole: Option<Self> = None;
-        for (id, at, currency, amount) in parts {
-            let (Some(at), Some(currency)) = (at, currency) else {
-                continue;
-            };
-            match &mut whole {
-                None => {
-                    let id = id.to_owned();
-                    whole = Some(Self {
-                        id,
-                        at,
-                        currency,
-                        level,
-                        outcome: Outcome::Paid,
-                        amount,
-                    });
-                }
-                Some(sum) if sum.currency == currency => {
-                    if (at, id) < (sum.at, sum.id.as_str()) {
-                        (sum.at, sum.id) = (at, id.to_owned());
-                    }
-                    sum.amount = sum.amount.saturating_add(amount);
-                }
-                Some(_) => {}
-            }
-        }
-        whole
     }
 }

@@ -1,11 +1,17 @@
 //! What a fact touched is judged again, and the verdict's changes become qualifications.
 //!
-//! [`transition`] (pure) is the table of what a new verdict does to a qualification;
-//! [`neighbourhood`] loads the closed part of the world that a judgement needs;
-//! [`judging`] (pure) judges it; [`worker`] claims, loads, judges, applies.
+//! [`worker`] claims, loads, judges, applies. [`neighbourhood`] loads the closed part of the
+//! world that a judgement needs, with the [`campaigns`] that judge and what is stored of the
+//! targets ([`prepare`]); [`judging`] (pure) judges it; [`transition`] (pure) is the table of
+//! what a new verdict does to a qualification.
 
+mod apply;
+pub mod campaigns;
+pub mod customers;
+mod finder;
 pub mod judging;
 pub mod neighbourhood;
+pub mod prepare;
 pub mod transition;
 pub mod worker;
 

@@ -10,7 +10,7 @@ use crate::store::campaigns::{
 };
 use crate::store::connections::get_connection;
 use crate::store::dirty::mark_campaign;
-use crate::store::{Db, StoreError, Tx};
+use crate::store::{Contested, Db, StoreError, Tx, retry};
 
 use super::RegistryError;
 
@@ -45,29 +45,30 @@ pub async fn save(
     author: Author<'_>,
 ) -> Result<Saved, RegistryError> {
     let campaign = rules::parse("the campaign", source).map_err(RegistryError::Rules)?;
-    let mut tx = db.begin().await?;
-    check_scope(&mut tx, connection, &campaign).await?;
-    let current = current_campaign(&mut tx, connection, &campaign.id).await?;
-    if current.as_ref().map(|revision| revision.number) != expected {
-        return Err(RegistryError::Stale);
-    }
-    if let Some(current) = current.filter(|c| c.revision == campaign.revision.as_str()) {
-        return Ok(Saved {
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        check_scope(&mut tx, connection, &campaign).await?;
+        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
+        if current.as_ref().map(|revision| revision.number) != expected {
+            return Err(RegistryError::Stale);
+        }
+        let same = current.filter(|c| c.revision == campaign.revision.as_str());
+        let changed = same.is_none();
+        let number = if let Some(current) = same {
+            current.number
+        } else {
+            let tx = &mut tx;
+            put(tx, connection, clock, &campaign, source, expected, author).await?
+        };
+        tx.commit().await?;
+        let campaign = campaign.clone();
+        Ok(Saved {
             campaign,
-            number: current.number,
-            changed: false,
-        });
-    }
-    let number = put(
-        &mut tx, connection, clock, &campaign, source, expected, author,
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(Saved {
-        campaign,
-        number,
-        changed: true,
+            number,
+            changed,
+        })
     })
+    .await
 }
 
 /// Refuses rules for another mode or account: test data and live data never meet.
@@ -118,6 +119,21 @@ pub async fn load_files(
     (account, mode): (Option<&AccountId>, Mode),
     files: &RuleSet,
 ) -> Result<Loaded, StoreError> {
+    // Nodes that start together read the same files.
+    let loaded = retry(|| async {
+        let loaded = load_in(db, connection, clock, (account, mode), files).await;
+        loaded.map_err(Contested)
+    });
+    loaded.await.map_err(|Contested(error)| error)
+}
+
+async fn load_in(
+    db: &Db,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    (account, mode): (Option<&AccountId>, Mode),
+    files: &RuleSet,
+) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     let mut tx = db.begin().await?;
     for campaign in &files.campaigns {
@@ -129,21 +145,20 @@ pub async fn load_files(
             loaded.elsewhere.push(campaign.id.as_str().to_owned());
             continue;
         }
+        // First what is current: whoever puts one after this look is noticed when this is put.
+        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
         let known = revision_by_hash(&mut tx, connection, &campaign.id, &campaign.revision).await?;
         if known.is_some() {
             continue;
         }
-        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
         let expected = current.map(|revision: StoredRevision| revision.number);
         let source = files.sources.get(&campaign.id).cloned().unwrap_or_default();
         let author = Author {
             who: "file",
             why: "campaign file",
         };
-        put(
-            &mut tx, connection, clock, campaign, &source, expected, author,
-        )
-        .await?;
+        let tx = &mut tx;
+        put(tx, connection, clock, campaign, &source, expected, author).await?;
         loaded.saved.push(campaign.id.as_str().to_owned());
     }
     tx.commit().await?;

@@ -167,6 +167,31 @@ pub async fn find_customers(
     Ok(found.into_iter().collect())
 }
 
+/// The customers that some keys of any kinds lead to, sorted: each key that leads to somebody
+/// with whom it leads to.
+pub async fn find_by_keys(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    keys: &BTreeSet<(KeyKind, String)>,
+) -> Result<BTreeSet<(KeyKind, String, CustomerId)>, StoreError> {
+    let rows: Vec<Row> = Statement::new(
+        "SELECT key_kind, key_value, customer_id FROM customer_keys
+         WHERE connection_id = $1 AND (key_kind, key_value) IN ({rows})",
+    )
+    .bind(connection)
+    .set(
+        keys.iter()
+            .map(|(kind, value)| [kind.name().into(), value.into()]),
+    )
+    .fetch_all(tx)
+    .await?;
+    let read = |row: Row| {
+        let kind = super::json::name("customer_keys", &row.key_kind, KeyKind::parse)?;
+        Ok((kind, row.key_value, CustomerId::new(row.customer_id)))
+    };
+    rows.into_iter().map(read).collect()
+}
+
 /// Values of one kind that lead to several customers, with how many: most first.
 pub async fn shared_values(
     tx: &mut Tx,

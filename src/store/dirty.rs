@@ -21,6 +21,24 @@ stored_names! {
     }
 }
 
+/// Which part of the work list is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// What is judged with many others.
+    Light,
+    /// What was set aside, to be judged alone.
+    Heavy,
+}
+
+impl Weight {
+    const fn is_heavy(self) -> i64 {
+        match self {
+            Self::Light => 0,
+            Self::Heavy => 1,
+        }
+    }
+}
+
 /// A row of the work list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dirty {
@@ -73,21 +91,23 @@ pub async fn mark_dirty(
     Ok(())
 }
 
-/// What has waited longest. On PostgreSQL the rows are this transaction's until it ends; other
+/// What of this weight has waited longest. On PostgreSQL the rows are this transaction's until it ends; other
 /// nodes are given others.
 pub async fn claim_dirty(
     tx: &mut Tx,
     connection: &ConnectionId,
+    weight: Weight,
     limit: u32,
 ) -> Result<Vec<Dirty>, StoreError> {
     let rows: Vec<Row> = Statement::new(
         "SELECT kind, id, mark, marked_at_us FROM dirty
-         WHERE connection_id = $1
+         WHERE connection_id = $1 AND heavy = $2
          ORDER BY marked_at_us
-         LIMIT $2
+         LIMIT $3
          {claim}",
     )
     .bind(connection)
+    .bind(weight.is_heavy())
     .bind(limit)
     .fetch_all(tx)
     .await?;
@@ -136,6 +156,26 @@ pub async fn clear_dirty(
         .await
 }
 
+/// Has things on the list judged alone: they are [`Weight::Heavy`] until they are cleared.
+pub async fn set_aside(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    heavy: &[Dirty],
+) -> Result<u64, StoreError> {
+    Statement::new(
+        "UPDATE dirty SET heavy = 1
+         WHERE connection_id = $1 AND heavy = 0 AND (kind, id) IN ({rows})",
+    )
+    .bind(connection)
+    .set(
+        heavy
+            .iter()
+            .map(|dirty| [dirty.kind.name().into(), (&dirty.id).into()]),
+    )
+    .execute(tx)
+    .await
+}
+
 /// How much waits, and since when the oldest does (unix microseconds).
 pub async fn waiting(
     tx: &mut Tx,
@@ -145,6 +185,23 @@ pub async fn waiting(
         .bind(connection)
         .fetch_one(tx)
         .await
+}
+
+/// Since when the oldest and the newest on the list wait (unix microseconds); `None` if nothing
+/// does. A row keeps its place when it is marked again.
+pub async fn span(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<Option<(i64, i64)>, StoreError> {
+    // Two look-ups at the ends of the index; MIN and MAX in one query would read all of it.
+    let (oldest, newest): (Option<i64>, Option<i64>) = Statement::new(
+        "SELECT (SELECT MIN(marked_at_us) FROM dirty WHERE connection_id = $1),
+                (SELECT MAX(marked_at_us) FROM dirty WHERE connection_id = $1)",
+    )
+    .bind(connection)
+    .fetch_one(tx)
+    .await?;
+    Ok(oldest.zip(newest))
 }
 
 /// How a set of rows is put on the list: what is there gets a greater mark.

@@ -9,13 +9,16 @@ mod db;
 pub mod dialect;
 mod error;
 pub mod json;
+mod migrations;
 mod postgres;
 mod retry;
+mod snapshot;
 mod sqlite;
 pub mod statement;
 pub mod value;
 
 // What Stripe sent, and what it says.
+pub mod by_customer;
 pub mod connections;
 pub mod customer_keys;
 pub mod events;
@@ -35,6 +38,7 @@ pub mod near_misses;
 pub mod verdicts;
 
 // What is owed.
+pub mod batch_items;
 pub mod batches;
 pub mod ledger;
 pub mod outbox;
@@ -53,6 +57,7 @@ pub mod schema;
 
 pub use db::{ConnectOptions, Db, Tx};
 pub use error::StoreError;
-pub use retry::{ATTEMPTS_MAX, retry};
+pub use migrations::Schema;
+pub use retry::{ATTEMPTS_MAX, Contested, Passing, retry};
 pub use statement::{Record, Statement};
 pub use value::Value;

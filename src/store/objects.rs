@@ -83,21 +83,42 @@ pub async fn load_groups(
     read(rows)
 }
 
-/// Every object that belongs to some customers, in any order.
-pub async fn load_for_customers(
+/// The objects of some customers that lead to coupons, in any order: discounts, promotion codes
+/// and subscriptions. Their index holds these alone, however much a customer pays.
+pub async fn coupon_sources_of(
     tx: &mut Tx,
     connection: &ConnectionId,
     customers: &[CustomerId],
 ) -> Result<Vec<StoredObject>, StoreError> {
     let rows = Statement::new(
         "SELECT kind, object_id, group_id, customer_id, state FROM objects
-         WHERE connection_id = $1 AND customer_id IN ({rows})",
+         WHERE connection_id = $1 AND customer_id IN ({rows})
+           AND kind IN ('discount', 'promotion_code', 'subscription')",
     )
     .bind(connection)
     .list(customers)
     .fetch_all(tx)
     .await?;
     read(rows)
+}
+
+/// Which of these ids of one kind are known, in any order.
+pub async fn known_objects(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    kind: ObjectKind,
+    ids: &[String],
+) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<(String,)> = Statement::new(
+        "SELECT object_id FROM objects
+         WHERE connection_id = $1 AND kind = $2 AND object_id IN ({rows})",
+    )
+    .bind(connection)
+    .bind(kind.name())
+    .list(ids)
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Writes objects as given, over what was there; each key at most once.

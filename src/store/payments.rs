@@ -1,6 +1,8 @@
 //! Derived payments: one row per group of linked objects.
 //! What a record holds is the business of whoever derives it.
 
+use std::collections::HashMap;
+
 use sqlx::FromRow;
 
 use super::db::Tx;
@@ -73,6 +75,28 @@ pub async fn load_payments(
     .list(customers)
     .fetch_all(tx)
     .await
+}
+
+/// How many payments each of some customers has; those without any are left out.
+pub async fn count_payments(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    customers: &[CustomerId],
+) -> Result<HashMap<CustomerId, u64>, StoreError> {
+    let rows: Vec<(String, i64)> = Statement::new(
+        "SELECT customer_id, COUNT(*) FROM payments
+         WHERE connection_id = $1 AND customer_id IN ({rows})
+         GROUP BY customer_id",
+    )
+    .bind(connection)
+    .list(customers)
+    .fetch_all(tx)
+    .await?;
+    let counted = rows.into_iter().map(|(customer, count)| {
+        let count = u64::try_from(count).unwrap_or_default();
+        (CustomerId::new(customer), count)
+    });
+    Ok(counted.collect())
 }
 
 /// The payments of some groups, in any order.

@@ -154,7 +154,10 @@ impl<'v> Statement<'v> {
         for piece in self.pieces(tx.engine())? {
             written += match tx {
                 Tx::Sqlite(tx) => piece.sqlite().execute(&mut **tx).await?.rows_affected(),
-                Tx::Postgres(tx) => piece.postgres().execute(&mut **tx).await?.rows_affected(),
+                Tx::Postgres(tx) => {
+                    let query = piece.postgres().persistent(tx.keeps_statements());
+                    query.execute(&mut **tx).await?.rows_affected()
+                }
             };
         }
         Ok(written)
@@ -191,7 +194,8 @@ impl<'v> Statement<'v> {
                     }
                 }
                 Tx::Postgres(tx) => {
-                    for row in piece.postgres().fetch_all(&mut **tx).await? {
+                    let query = piece.postgres().persistent(tx.keeps_statements());
+                    for row in query.fetch_all(&mut **tx).await? {
                         found.push(R::from_row(&row)?);
                     }
                 }
@@ -215,7 +219,8 @@ impl<'v> Statement<'v> {
                     }
                 }
                 Tx::Postgres(tx) => {
-                    let mut rows = piece.postgres().fetch(&mut **tx);
+                    let query = piece.postgres().persistent(tx.keeps_statements());
+                    let mut rows = query.fetch(&mut **tx);
                     while let Some(row) = rows.try_next().await? {
                         each(R::from_row(&row)?).await?;
                     }
@@ -244,8 +249,10 @@ impl<'v> Statement<'v> {
         let pieces = self.pieces(db.engine())?;
         match (db, pieces.as_slice()) {
             (_, []) => Ok(Vec::new()),
-            (Db::Postgres(pool), [piece]) => {
-                let rows = piece.postgres().fetch_all(pool).await?;
+            // Behind a pooler that keeps no statements, preparing one and running it outside of a
+            // transaction may reach two servers.
+            (Db::Postgres(server), [piece]) if server.keeps_statements() => {
+                let rows = piece.postgres().fetch_all(server.pool()).await?;
                 rows.iter().map(|row| Ok(R::from_row(row)?)).collect()
             }
             (Db::Sqlite { write, .. }, [piece]) => {
@@ -303,8 +310,13 @@ impl<'v> Statement<'v> {
             let take = engine.rows_at_once(left.len(), rows.columns, self.binds.len());
             let rest = left.split_off(take);
             let list = engine.rows(last, take, self.binds.len() + 1, rows.is_set);
+            let fixed = match engine {
+                // Its rows have no numbers and come first.
+                Engine::Sqlite => renumbered(&text, take * rows.columns),
+                Engine::Postgres => text.to_string(),
+            };
             pieces.push(Piece {
-                text: Cow::Owned(text.replace(ROWS, &list)),
+                text: Cow::Owned(fixed.replace(ROWS, &list)),
                 binds: &self.binds,
                 rows: left,
                 columns: rows.columns,
@@ -313,6 +325,19 @@ impl<'v> Statement<'v> {
         }
         Ok(pieces)
     }
+}
+
+/// A text with each `$n` that many numbers further on.
+fn renumbered(text: &str, by: usize) -> String {
+    let mut pieces = text.split('$');
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| !c.is_ascii_digit());
+        let (number, rest) = piece.split_at(end.unwrap_or(piece.len()));
+        let number = number.parse::<usize>().unwrap_or_default();
+        let _ = write!(out, "${}{rest}", number.saturating_add(by));
+    }
+    out
 }
 
 /// One text as it is sent, with the values that go along.
@@ -334,7 +359,7 @@ impl Piece<'_, '_> {
     }
 
     fn sqlite_text(&self, text: Cow<'static, str>) -> Query<'static, Sqlite, SqliteArguments> {
-        let values = self.binds.iter().chain(self.rows.iter().copied().flatten());
+        let values = self.rows.iter().copied().flatten().chain(self.binds);
         // The text is put together from literals and bind numbers alone.
         let query = sqlx::query(AssertSqlSafe(text));
         values.fold(query, |query, value| match value {
@@ -419,20 +444,33 @@ mod tests {
         let set = Statement::new("x IN ({rows})").list(["a", "b", "c"]);
         assert_eq!(
             texts(&set, Engine::Sqlite),
-            ["x IN (SELECT * FROM (VALUES ($1),($2),($3)))"]
+            ["x IN (SELECT * FROM (VALUES (?),(?),(?)))"]
         );
         let set = Statement::new("x IN ({rows})").list((0..13).collect::<Vec<i64>>());
-        assert!(texts(&set, Engine::Sqlite)[0].contains(",($16)"));
+        assert_eq!(texts(&set, Engine::Sqlite)[0].matches("(?)").count(), 16);
         let rows =
             Statement::new("INSERT INTO t (a) {rows}").rows(["a", "b", "c"].map(|v| [v.into()]));
         assert_eq!(
             texts(&rows, Engine::Sqlite),
-            ["INSERT INTO t (a) VALUES ($1),($2),($3)"]
+            ["INSERT INTO t (a) VALUES (?),(?),(?)"]
         );
         assert_eq!(
             texts(&rows, Engine::Postgres),
             ["INSERT INTO t (a) SELECT * FROM unnest($1::text[])"]
         );
+    }
+
+    #[test]
+    fn fixed_binds_come_after_the_rows_on_sqlite() {
+        let statement = Statement::new("WITH v AS ({rows}) UPDATE t SET a = $2 WHERE c = $1")
+            .bind("x")
+            .bind(7_i64)
+            .rows([["p".into(), "q".into()]]);
+        assert_eq!(
+            texts(&statement, Engine::Sqlite),
+            ["WITH v AS (VALUES (?,?)) UPDATE t SET a = $4 WHERE c = $3"]
+        );
+        assert_eq!(renumbered("$1 $12,$2)", 10), "$11 $22,$12)");
     }
 
     #[test]

@@ -96,6 +96,69 @@ fn files_come_back_as_they_went_in_and_backtest_agrees_with_what_is_stored() {
 }
 
 #[test]
+fn backtests_look_back_on_what_is_stored_as_they_do_on_files() {
+    let shop = Shop::full();
+    let mut files = vec!["backtest"];
+    for (what, flag, file) in [
+        ("events", "--events", "e.file"),
+        ("referrals", "--referrals", "r.file"),
+        ("promoters", "--promoters", "p.file"),
+    ] {
+        shop.ok(&["export", what, "--out", file]);
+        files.extend([flag, file]);
+    }
+    let mut told = std::collections::BTreeSet::new();
+    // Until 5 March the events are folded again; at the newest one and later, what is folded
+    // is read.
+    for at in [
+        "2026-03-03T00:00:00Z",
+        "2026-03-05T00:00:00Z",
+        "2026-03-10T00:00:00Z",
+        "",
+    ] {
+        let mut more = vec!["--rules", "rules", "--json"];
+        if !at.is_empty() {
+            more.extend(["--at", at]);
+        }
+        let from_files = shop.ok(&[&files[..], &more[..]].concat()).out;
+        let from_db = shop
+            .ok(&[&["backtest", "--from-db"], &more[..]].concat())
+            .out;
+        assert_eq!(from_files, from_db, "at {at:?}");
+        told.insert(from_db);
+    }
+    assert!(told.len() >= 3, "the instants are told apart");
+    let table = shop.ok(&[
+        "backtest",
+        "--from-db",
+        "--rules",
+        "rules",
+        "--progress",
+        "always",
+    ]);
+    assert!(table.err.contains("customers judged"), "{}", table.err);
+    assert!(table.out.contains("REFERRAL"), "{}", table.out);
+}
+
+#[test]
+fn a_backtest_that_cannot_go_on_says_why_and_ends() {
+    let shop = Shop::empty();
+    shop.ok(&["migrate"]);
+    let ran = shop.run(&["backtest", "--from-db", "--rules", "rules"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+    assert!(
+        ran.err.contains("give the instant with --at"),
+        "{}",
+        ran.err
+    );
+    let shop = Shop::full();
+    let nowhere = ["--tmp-dir", "no/such/folder"];
+    let files = ["backtest", "--from-db", "--rules", "rules"];
+    let ran = shop.run(&[&files[..], &nowhere[..]].concat());
+    assert_eq!(ran.code, 0, "nothing had to be put aside: {}", ran.err);
+}
+
+#[test]
 fn pretty_bodies_are_exported_on_one_line_and_known_again() {
     let shop = Shop::full();
     // A body as Stripe delivers it, in several lines.

@@ -5,7 +5,8 @@ use qualify::domain::ids::{ConnectionId, EventId};
 use qualify::store::events::{
     EventCursor, EventFilter, EventMark, EventReason, EventState, Inserted, NewEvent,
     conflicting_bodies, count_by_state, event_page, get_event, insert_events, list_events,
-    load_events, mark_events, newest_received, received_batch, requeue, requeue_events, waiting,
+    load_events, mark_events, newest_created, newest_received, received_batch, requeue,
+    requeue_events, waiting,
 };
 use qualify::store::{Db, StoreError};
 use sha2::{Digest as _, Sha256};
@@ -205,6 +206,7 @@ async fn events_are_listed_counted_and_replayed(db: &Db) {
     assert_eq!(rest[1].event_id, "evt_4");
 
     assert_eq!(newest_received(&mut tx, &conn()).await.unwrap(), Some(20));
+    assert_eq!(newest_created(&mut tx, &conn()).await.unwrap(), Some(7));
     let quarantined = EventFilter {
         state: Some(EventState::Quarantined),
         ..EventFilter::default()
@@ -233,6 +235,8 @@ async fn connections_never_meet(db: &Db) {
     assert_eq!(inserted, [Inserted::New]);
     let mut tx = db.begin().await.unwrap();
     assert_eq!(newest_received(&mut tx, &other).await.unwrap(), Some(2));
+    let nobody = ConnectionId::new("nobody");
+    assert_eq!(newest_created(&mut tx, &nobody).await.unwrap(), None);
     mark_events(&mut tx, &other, &[mark("evt_1", 2, EventState::Done)])
         .await
         .unwrap();

@@ -6,22 +6,26 @@ use qualify::domain::fact::{ChargeState, CustomerState, ObjectKey, ObjectKind, O
 use qualify::domain::ids::{ConnectionId, CustomerId};
 use qualify::store::Db;
 use qualify::store::customer_keys::{
-    CustomerKeys, KeyKind, find_customers, load_customer_keys, replace_customer_keys, shared_values,
+    CustomerKeys, KeyKind, add_customer_keys, find_by_keys, find_customers, load_customer_keys,
+    replace_customer_keys, shared_values,
 };
 use qualify::store::objects::{
-    StoredObject, load_for_customers, load_groups, load_objects, object_page, objects_of_kind,
-    upsert_objects,
+    ObjectText, StoredObject, coupon_sources_of, known_objects, load_groups, load_objects,
+    object_page, object_text_page, objects_of_kind, upsert_objects,
 };
 use qualify::store::payments::{
-    StoredPayment, delete_payments, load_payment_groups, load_payments, payment_page,
-    payment_page_by_customer, upsert_payments,
+    StoredPayment, count_payments, delete_payments, load_payment_groups, load_payments,
+    payment_page, payment_page_by_customer, upsert_payments,
 };
 
 contract!(
     objects_are_written_over_and_found_by_every_key,
+    what_leads_to_coupons_is_found_by_customer,
+    objects_are_read_as_they_are_stored,
     many_objects_go_in_and_come_out,
     payments_follow_their_groups,
     keys_of_a_customer_are_replaced_as_a_whole,
+    keys_of_several_kinds_are_found_at_once,
 );
 
 fn conn() -> ConnectionId {
@@ -75,10 +79,12 @@ async fn objects_are_written_over_and_found_by_every_key(db: &Db) {
     let groups = ["g1".to_owned(), "g2".to_owned(), "g2".to_owned()];
     let found = load_groups(&mut tx, &conn(), &groups).await.unwrap();
     assert_eq!(ids(&found), ["ch_2", "same_id"]);
-    let found = load_for_customers(&mut tx, &conn(), &["cus_1".into()])
+    let asked = ["same_id", "ch_9", "ch_2"].map(str::to_owned);
+    let mut known = known_objects(&mut tx, &conn(), ObjectKind::Charge, &asked)
         .await
         .unwrap();
-    assert_eq!(ids(&found), ["ch_2", "same_id"]);
+    known.sort();
+    assert_eq!(known, ["ch_2", "same_id"]);
     let other = ConnectionId::new("other");
     assert!(
         load_objects(&mut tx, &other, &keys)
@@ -97,6 +103,55 @@ async fn objects_are_written_over_and_found_by_every_key(db: &Db) {
         .await
         .unwrap();
     assert_eq!(charges, [first]);
+}
+
+async fn what_leads_to_coupons_is_found_by_customer(db: &Db) {
+    let of = |kind, id: &str, customer: &str| StoredObject {
+        key: ObjectKey::new(kind, id),
+        group: None,
+        customer: Some(customer.into()),
+        state: ObjectState::empty(kind),
+    };
+    let all = [
+        charge("ch_1", Some("g1"), Some("cus_1")),
+        of(ObjectKind::Customer, "cus_1", "cus_1"),
+        of(ObjectKind::Discount, "di_1", "cus_1"),
+        of(ObjectKind::PromotionCode, "promo_1", "cus_2"),
+        of(ObjectKind::Subscription, "sub_1", "cus_2"),
+        of(ObjectKind::Subscription, "sub_3", "cus_3"),
+    ];
+    let mut tx = db.begin().await.unwrap();
+    upsert_objects(&mut tx, &conn(), &all).await.unwrap();
+    let customers = ["cus_1", "cus_2"].map(CustomerId::from);
+    let found = coupon_sources_of(&mut tx, &conn(), &customers)
+        .await
+        .unwrap();
+    assert_eq!(ids(&found), ["di_1", "promo_1", "sub_1"]);
+    let other = ConnectionId::new("other");
+    let elsewhere = coupon_sources_of(&mut tx, &other, &customers).await;
+    assert!(elsewhere.unwrap().is_empty());
+}
+
+async fn objects_are_read_as_they_are_stored(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    let all = [
+        charge("ch_1", Some("g1"), Some("cus_1")),
+        charge("ch_2", None, None),
+    ];
+    upsert_objects(&mut tx, &conn(), &all).await.unwrap();
+    let page = object_text_page(&mut tx, &conn(), None, 1).await.unwrap();
+    let first = ObjectText {
+        kind: "charge".to_owned(),
+        object_id: "ch_1".to_owned(),
+        group_id: Some("g1".to_owned()),
+        customer_id: Some("cus_1".to_owned()),
+        state: serde_json::to_string(&all[0].state).unwrap(),
+    };
+    assert_eq!(page, [first]);
+    let after = Some(("charge", "ch_1"));
+    let rest = object_text_page(&mut tx, &conn(), after, 9).await.unwrap();
+    assert_eq!(rest.len(), 1);
+    assert_eq!((&*rest[0].object_id, &rest[0].group_id), ("ch_2", &None));
 }
 
 async fn many_objects_go_in_and_come_out(db: &Db) {
@@ -134,6 +189,14 @@ async fn payments_follow_their_groups(db: &Db) {
         .await
         .unwrap();
     assert_eq!(mine.len(), 2);
+    let asked = ["cus_1", "cus_2", "cus_9"].map(CustomerId::from);
+    let counts = count_payments(&mut tx, &conn(), &asked).await.unwrap();
+    assert_eq!(
+        counts,
+        [("cus_1".into(), 2), ("cus_2".into(), 1)]
+            .into_iter()
+            .collect()
+    );
     let groups = ["g4".to_owned(), "g9".to_owned()];
     assert_eq!(
         load_payment_groups(&mut tx, &conn(), &groups)
@@ -215,4 +278,38 @@ async fn keys_of_a_customer_are_replaced_as_a_whole(db: &Db) {
         .await
         .unwrap();
     assert!(none.is_empty());
+}
+
+async fn keys_of_several_kinds_are_found_at_once(db: &Db) {
+    let key = |kind: KeyKind, value: &str| (kind, value.to_owned());
+    let mine: CustomerKeys = [
+        (
+            CustomerId::from("cus_1"),
+            BTreeSet::from([key(KeyKind::Email, "a@x.io"), key(KeyKind::Coupon, "TEN")]),
+        ),
+        (
+            CustomerId::from("cus_2"),
+            BTreeSet::from([
+                key(KeyKind::Coupon, "a@x.io"),
+                key(KeyKind::Reference, "u2"),
+            ]),
+        ),
+    ]
+    .into();
+    let mut tx = db.begin().await.unwrap();
+    add_customer_keys(&mut tx, &conn(), &mine).await.unwrap();
+    add_customer_keys(&mut tx, &conn(), &mine).await.unwrap();
+    let asked = BTreeSet::from([
+        key(KeyKind::Email, "a@x.io"),
+        key(KeyKind::Reference, "u2"),
+        key(KeyKind::Coupon, "ELEVEN"),
+    ]);
+    let found = find_by_keys(&mut tx, &conn(), &asked).await.unwrap();
+    let expected = [
+        (KeyKind::Email, "a@x.io".to_owned(), "cus_1".into()),
+        (KeyKind::Reference, "u2".to_owned(), "cus_2".into()),
+    ];
+    assert_eq!(found, BTreeSet::from(expected));
+    let none = find_by_keys(&mut tx, &conn(), &BTreeSet::new()).await;
+    assert!(none.unwrap().is_empty());
 }

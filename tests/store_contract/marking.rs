@@ -9,7 +9,7 @@ use qualify::domain::time::Timestamp;
 use qualify::store::Db;
 use qualify::store::customer_keys::{KeyKind, add_customer_keys, find_customers};
 use qualify::store::decisions::{insert_decision, linking_decisions};
-use qualify::store::dirty::{claim_dirty, clear_dirty, mark_campaign, mark_promoters};
+use qualify::store::dirty::{Weight, claim_dirty, clear_dirty, mark_campaign, mark_promoters};
 use qualify::store::promoters::insert_promoter;
 use qualify::store::referrals::insert_referrals;
 
@@ -29,7 +29,9 @@ fn at(seconds: i64) -> Timestamp {
 
 async fn marked(db: &Db) -> Vec<String> {
     let mut tx = db.begin().await.unwrap();
-    let dirty = claim_dirty(&mut tx, &conn(), 100).await.unwrap();
+    let dirty = claim_dirty(&mut tx, &conn(), Weight::Light, 100)
+        .await
+        .unwrap();
     clear_dirty(&mut tx, &conn(), &dirty).await.unwrap();
     tx.commit().await.unwrap();
     let mut ids: Vec<String> = dirty.into_iter().map(|dirty| dirty.id).collect();

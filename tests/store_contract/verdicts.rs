@@ -11,9 +11,12 @@ use qualify::store::cases::{
     CaseState, StoredCase, cases_of_referrals, change_case, count_cases, get_case, list_cases,
     upsert_cases,
 };
-use qualify::store::dirty::{DirtyKind, claim_dirty, clear_dirty, mark_dirty, waiting};
+use qualify::store::dirty::{
+    DirtyKind, Weight, claim_dirty, clear_dirty, list_dirty, mark_dirty, set_aside, span, waiting,
+};
 use qualify::store::near_misses::{
-    NearMiss, delete_near_misses, insert_near_misses, list_near_misses, near_misses_about,
+    NearMiss, delete_near_misses, get_near_miss, insert_near_misses, list_near_misses,
+    near_misses_about,
 };
 use qualify::store::verdicts::{
     StoredVerdict, VerdictFilter, count_verdicts, delete_verdicts, due_for_recheck, get_verdict,
@@ -24,6 +27,7 @@ use qualify::store::{Db, StoreError};
 contract!(
     what_is_marked_again_stays_on_the_list,
     a_row_cleared_and_made_again_is_not_cleared_twice,
+    what_is_heavy_waits_apart,
     verdicts_are_written_over_with_their_customers,
     verdicts_are_listed_and_due,
     a_case_changes_only_from_the_state_it_is_in,
@@ -52,24 +56,33 @@ async fn what_is_marked_again_stays_on_the_list(db: &Db) {
         .await
         .unwrap();
     assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (3, Some(50)));
+    assert_eq!(span(&mut tx, &conn()).await.unwrap(), Some((50, 100)));
     assert_eq!(
-        claim_dirty(&mut tx, &conn(), 1).await.unwrap()[0].kind,
+        claim_dirty(&mut tx, &conn(), Weight::Light, 1)
+            .await
+            .unwrap()[0]
+            .kind,
         DirtyKind::Referral
     );
-    let claimed = claim_dirty(&mut tx, &conn(), 9).await.unwrap();
+    let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
+        .await
+        .unwrap();
     assert_eq!(claimed.len(), 3);
     // A clock that stands still, or goes back, still makes a new mark.
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 90)
         .await
         .unwrap();
     assert_eq!(clear_dirty(&mut tx, &conn(), &claimed).await.unwrap(), 2);
-    let left = claim_dirty(&mut tx, &conn(), 9).await.unwrap();
+    let left = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
+        .await
+        .unwrap();
     assert_eq!(
         (left.len(), &*left[0].id, left[0].marked_at_us),
         (1, "cus_1", 100)
     );
     assert_eq!(clear_dirty(&mut tx, &conn(), &left).await.unwrap(), 1);
     assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (0, None));
+    assert_eq!(span(&mut tx, &conn()).await.unwrap(), None);
 }
 
 async fn a_row_cleared_and_made_again_is_not_cleared_twice(db: &Db) {
@@ -77,12 +90,52 @@ async fn a_row_cleared_and_made_again_is_not_cleared_twice(db: &Db) {
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 100)
         .await
         .unwrap();
-    let slow = claim_dirty(&mut tx, &conn(), 9).await.unwrap();
+    let slow = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
+        .await
+        .unwrap();
     assert_eq!(clear_dirty(&mut tx, &conn(), &slow).await.unwrap(), 1);
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 101)
         .await
         .unwrap();
     assert_eq!(clear_dirty(&mut tx, &conn(), &slow).await.unwrap(), 0);
+}
+
+async fn what_is_heavy_waits_apart(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    let customers = set(&["cus_1", "cus_2"]);
+    mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &customers, 100)
+        .await
+        .unwrap();
+    let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
+        .await
+        .unwrap();
+    let aside = &claimed[..1];
+    assert_eq!(set_aside(&mut tx, &conn(), aside).await.unwrap(), 1);
+    assert_eq!(set_aside(&mut tx, &conn(), &[]).await.unwrap(), 0);
+    // Marked again, it still waits apart.
+    let again = BTreeSet::from([aside[0].id.clone()]);
+    mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &again, 200)
+        .await
+        .unwrap();
+    let light = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
+        .await
+        .unwrap();
+    assert_eq!(light, claimed[1..]);
+    let heavy = claim_dirty(&mut tx, &conn(), Weight::Heavy, 9)
+        .await
+        .unwrap();
+    assert_eq!((heavy.len(), &heavy[0].id), (1, &aside[0].id));
+    assert_eq!(clear_dirty(&mut tx, &conn(), aside).await.unwrap(), 0);
+    let all = list_dirty(&mut tx, &conn()).await.unwrap();
+    let ids = ["cus_1", "cus_2"].map(|id| (DirtyKind::Customer, id.to_owned()));
+    assert_eq!(all, BTreeSet::from(ids));
+    // Cleared and marked once more, it is as light as anything.
+    assert_eq!(clear_dirty(&mut tx, &conn(), &heavy).await.unwrap(), 1);
+    mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &again, 300)
+        .await
+        .unwrap();
+    let light = claim_dirty(&mut tx, &conn(), Weight::Light, 9).await;
+    assert_eq!(light.unwrap().len(), 2);
 }
 
 fn verdict(
@@ -306,6 +359,11 @@ async fn near_misses_are_recorded_once(db: &Db) {
         .await
         .unwrap();
     assert_eq!((new, again), (2, 1));
+    let one = get_near_miss(&mut tx, &conn(), "b").await.unwrap();
+    assert_eq!(one, Some(near("b", 2)));
+    assert_eq!(get_near_miss(&mut tx, &conn(), "x").await.unwrap(), None);
+    let other = ConnectionId::new("other");
+    assert_eq!(get_near_miss(&mut tx, &other, "b").await.unwrap(), None);
     let listed = list_near_misses(&mut tx, &conn(), None, 2).await.unwrap();
     assert_eq!(listed, [near("c", 3), near("b", 2)]);
     let rest = list_near_misses(&mut tx, &conn(), Some((2, "b")), 9)

@@ -388,6 +388,20 @@ impl FactBook {
     }
 }
 
+impl IntoIterator for FactBook {
+    type Item = Fact;
+    type IntoIter = std::iter::Map<
+        std::collections::btree_map::IntoIter<ObjectKey, ObjectState>,
+        fn((ObjectKey, ObjectState)) -> Fact,
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0
+            .into_iter()
+            .map(|(object, state)| Fact { object, state })
+    }
+}
+
 impl Extend<Fact> for FactBook {
     fn extend<I: IntoIterator<Item = Fact>>(&mut self, facts: I) {
         facts.into_iter().for_each(|fact| self.fold(fact));

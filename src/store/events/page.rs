@@ -116,6 +116,11 @@ pub async fn count_by_state(
     Ok(counts)
 }
 
+/// The last arrivals that are asked first when the newest event happened.
+const RECENT_EVENTS: i64 = 100;
+/// How far Stripe's clock may be ahead of ours.
+const CLOCKS_DIFFER_SECONDS: i64 = 3_600;
+
 /// When the newest event came, unix microseconds.
 pub async fn newest_received(
     tx: &mut Tx,
@@ -127,4 +132,39 @@ pub async fn newest_received(
             .fetch_one(tx)
             .await?;
     Ok(newest)
+}
+
+/// The newest `created` among the events.
+///
+/// Nothing happens after it has been received, but for clocks that differ: only what came
+/// since the newest of the last arrivals happened can be newer, so that a running server's
+/// answer takes a look at an hour of events and no index on `created_at`.
+pub async fn newest_created(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<Option<i64>, StoreError> {
+    let (recent,): (Option<i64>,) = Statement::new(
+        "SELECT MAX(created_at) FROM (
+             SELECT created_at FROM events WHERE connection_id = $1
+             ORDER BY received_at_us DESC, event_id DESC LIMIT $2
+         ) AS recent",
+    )
+    .bind(connection)
+    .bind(RECENT_EVENTS)
+    .fetch_one(tx)
+    .await?;
+    let Some(recent) = recent else {
+        return Ok(None);
+    };
+    let since_us = recent
+        .saturating_sub(CLOCKS_DIFFER_SECONDS)
+        .saturating_mul(1_000_000);
+    let (newest,): (Option<i64>,) = Statement::new(
+        "SELECT MAX(created_at) FROM events WHERE connection_id = $1 AND received_at_us >= $2",
+    )
+    .bind(connection)
+    .bind(since_us)
+    .fetch_one(tx)
+    .await?;
+    Ok(newest.max(Some(recent)))
 }

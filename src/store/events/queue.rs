@@ -1,6 +1,8 @@
 //! Which events wait to be read: claiming them, marking them as read, putting them back.
 //! The rows are small and short-lived; the events themselves are not touched.
 
+use std::collections::HashMap;
+
 use super::list::filtered;
 use super::page::load_stored;
 use super::{EventFilter, EventReason, EventState, StoredEvent};
@@ -10,6 +12,9 @@ use crate::store::{Statement, StoreError, Tx};
 /// [`waiting`] counts no further than this: health asks every few seconds, and a backlog may
 /// be millions.
 pub const WAITING_COUNTED_MAX: u32 = 100_000;
+
+/// Bytes of the bodies that [`received_batch`] answers, at most; a single longer one comes alone.
+pub const BATCH_BYTES_MAX: i64 = 16 << 20;
 
 /// The oldest events that wait to be read. On PostgreSQL they are this transaction's until it
 /// ends; other nodes are given others. Only their places in the queue are locked: the same
@@ -30,10 +35,38 @@ pub async fn received_batch(
     .bind(limit)
     .fetch_all(tx)
     .await?;
-    let ids = claimed.iter().map(|(id,)| id.as_str());
+    let fitting = fitting(tx, connection, &claimed).await?;
+    let ids = fitting.iter().map(String::as_str);
     let mut events = load_stored(tx, connection, ids, EventState::Received).await?;
     events.sort_by(|a, b| (a.received_at_us, &a.event_id).cmp(&(b.received_at_us, &b.event_id)));
     Ok(events)
+}
+
+/// As many of these events, in their order, as have bodies of no more than [`BATCH_BYTES_MAX`].
+async fn fitting(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    claimed: &[(String,)],
+) -> Result<Vec<String>, StoreError> {
+    let lengths: Vec<(String, i64)> = Statement::new(
+        "SELECT event_id, CAST(length(body) AS BIGINT) FROM events
+         WHERE connection_id = $1 AND event_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(claimed.iter().map(|(id,)| id))
+    .fetch_all(tx)
+    .await?;
+    let lengths: HashMap<String, i64> = lengths.into_iter().collect();
+    let mut sum = 0_i64;
+    let mut fitting = Vec::new();
+    for (id,) in claimed {
+        sum = sum.saturating_add(lengths.get(id).copied().unwrap_or_default());
+        if sum > BATCH_BYTES_MAX && !fitting.is_empty() {
+            break;
+        }
+        fitting.push(id.clone());
+    }
+    Ok(fitting)
 }
 
 /// Where an event has got to.
