@@ -68,7 +68,7 @@ async fn both_servers_store_what_they_acknowledge_and_the_report_says_so() {
         let acknowledged = &run.posted.acknowledged;
         let distinct: BTreeSet<&u64> = acknowledged.iter().collect();
         assert!(run.posted.errors.is_empty(), "{:?}", run.posted.errors);
-        assert!(distinct.len() > 20, "{} acknowledged", distinct.len());
+        assert_eq!(distinct.len(), 250);
         assert!(run.posted.repeats > 0);
         assert_eq!(run.found.rows, distinct.len());
         assert_eq!(
