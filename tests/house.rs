@@ -151,11 +151,14 @@ fn pure_rooms_name_nothing_impure() {
 }
 
 /// Functions that are one transaction and are run again by whoever calls them.
-const RUN_AGAIN_BY_CALLERS: [&str; 7] = [
+const RUN_AGAIN_BY_CALLERS: [&str; 10] = [
     "apply",
     "fetch_committed",
-    "ingest_batch",
-    "judge_batch",
+    "fold_alone",
+    "fold_beside_the_writer",
+    "insert_mixed",
+    "judge_alone",
+    "judge_beside_the_writer",
     "load_in",
     "mark_due",
     "register_all",

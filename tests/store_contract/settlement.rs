@@ -453,15 +453,20 @@ fn transaction(item: i64, qualification: &str, sequence: i64, minor: i64) -> Tra
 async fn a_qualification_is_accrued_once(db: &Db) {
     let tx = start(db, &[qualification("q1", "p1", 5)]).await;
     tx.rollback().await.unwrap();
-    // Two nodes at once, with different items for the same thing.
-    let book = |item: i64| async move {
+    // Two nodes at once, with different items for the same thing: the second writes before the
+    // first has committed, and waits for it.
+    let mut first = db.begin().await.unwrap();
+    insert_transactions(&mut first, &conn(), &[transaction(1, "q1", 1, 2000)])
+        .await
+        .unwrap();
+    let late = async {
         let mut tx = db.begin().await.unwrap();
-        insert_transactions(&mut tx, &conn(), &[transaction(item, "q1", 1, 2000)]).await?;
+        insert_transactions(&mut tx, &conn(), &[transaction(2, "q1", 1, 2000)]).await?;
         tx.commit().await
     };
-    let (a, b) = tokio::join!(book(1), book(2));
-    assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
-    assert!(matches!(a.and(b), Err(StoreError::Taken(_))));
+    let (late, first) = tokio::join!(late, first.commit());
+    first.unwrap();
+    assert!(matches!(late, Err(StoreError::Taken(_))), "{late:?}");
 
     let mut tx = db.begin().await.unwrap();
     let mut second = transaction(3, "q1", 2, 2000);
