@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms from the values to the composition root. A room may import what stands before it.
-const ORDER: [&str; 30] = [
+const ORDER: [&str; 31] = [
     "domain",
     "stripe",
     "rules",
@@ -26,6 +26,7 @@ const ORDER: [&str; 30] = [
     "store",
     "workers",
     "http",
+    "access",
     "intake",
     "ingest",
     "queue",

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::Api;
@@ -15,7 +14,7 @@ use super::caller::Caller;
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal::{self, not_found};
-use super::scope::Scope;
+use crate::access::routes::{self, On};
 use crate::clock::SECOND_US;
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
@@ -27,10 +26,10 @@ use crate::store::near_misses::{NearMiss, get_near_miss, list_near_misses};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/events", get(list))
-        .route("/events/{id}", get(one))
-        .route("/events/{id}/replay", post(replay))
-        .route("/near-misses", get(near))
+        .on(routes::API_EVENTS, list)
+        .on(routes::API_EVENT, one)
+        .on(routes::API_EVENT_REPLAY, replay)
+        .on(routes::API_NEAR_MISSES, near)
 }
 
 /// An event as it is answered.
@@ -71,7 +70,6 @@ fn shown(event: EventSummary) -> Shown {
 }
 
 async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::EventsRead)?;
     let page = params.page(&["state", "type"])?;
     let states = EventState::ALL.map(EventState::name);
     let filter = EventFilter {
@@ -97,7 +95,6 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
 }
 
 async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    caller.may(Scope::EventsRead)?;
     ok(&find(&api, &caller, &EventId::from(id)).await?)
 }
 
@@ -113,7 +110,6 @@ async fn replay(
     Path(id): Path<String>,
     input: Input,
 ) -> Answer {
-    caller.may(Scope::EventsWrite)?;
     let Nothing {} = input.json()?;
     let id = EventId::from(id);
     let mut event = find(&api, &caller, &id).await?;
@@ -143,7 +139,6 @@ struct ShownNear {
 }
 
 async fn near(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::EventsRead)?;
     let page = params.page(&[])?;
     let mut tx = api.app.db.read().await?;
     let connection = &caller.connection;

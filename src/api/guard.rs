@@ -1,5 +1,5 @@
-//! What every request of the API passes through: who asks, the body within its cap, and the
-//! idempotency key; all of it in a task of its own.
+//! What every request of the API passes through: who asks and whether they may, the body
+//! within its cap, and the idempotency key; all of it in a task of its own.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::caller::authenticate;
-use super::{Api, BODY_BYTES_MAX, idempotency, refusal};
+use super::{Api, BODY_BYTES_MAX, idempotency, method_not_allowed, refusal};
+use crate::access::routes::{Needs, Route};
 use crate::http::{Problem, body};
 
 /// Runs the request in a task, so that a client that goes away cannot cancel a transaction
@@ -30,7 +31,13 @@ pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: N
 
 async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, stream) = request.into_parts();
+    let Some(route) = Route::of(&parts) else {
+        return Err(method_not_allowed());
+    };
     let caller = authenticate(api, &parts.headers).await?;
+    if let Needs::May(permission) = route.needs() {
+        caller.may(permission)?;
+    }
     let encoding = parts.headers.get(CONTENT_ENCODING);
     if encoding.is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Problem::new(
@@ -44,6 +51,7 @@ async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response
         .await
         .map_err(refusal::body)?;
     let key = idempotency::key(&parts.method, &parts.headers)?;
+    parts.extensions.insert(caller.by.clone());
     parts.extensions.insert(caller.clone());
     let request = Request::from_parts(parts, Body::from(bytes.clone()));
     let Some(key) = key else {

@@ -1,8 +1,9 @@
-//! JSON under `/api/v1`: one file per resource, each handler extracts, authorises, makes one
-//! call below and answers. What a command does is known to `registry` and `settle`.
+//! JSON under `/api/v1`: one file per resource, each handler extracts, makes one call below
+//! and answers. What a command does is known to `registry`, `settle` and `access`.
 //!
-//! [`guard`] is what every request passes through; [`keys`] and [`scope`] say who may what;
-//! [`refusal`] has the words of what several resources refuse.
+//! Only API keys open it, never a session's cookie: no page of another site can have anything
+//! done here. [`guard`] is what every request passes through; what a route needs stands in
+//! [`access::routes`](crate::access::routes). [`refusal`] has the words that resources share.
 
 mod answer;
 mod batches;
@@ -13,7 +14,6 @@ mod events;
 mod guard;
 mod idempotency;
 mod input;
-pub mod keys;
 mod ledger;
 mod params;
 mod promoters;
@@ -21,7 +21,6 @@ mod qualifications;
 mod referral_view;
 mod referrals;
 mod refusal;
-pub mod scope;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -64,15 +63,17 @@ pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
         .merge(qualifications::routes())
         .merge(referrals::routes())
         .route_layer(from_fn_with_state(Arc::clone(&api), guard::guard))
-        .method_not_allowed_fallback(|| async {
-            let detail = "This address does not take this method; see the Allow header.";
-            let title = "Method not allowed";
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                title,
-                detail,
-            )
-        });
-    Router::new().nest("/api/v1", resources).with_state(api)
+        .method_not_allowed_fallback(|| async { method_not_allowed() });
+    resources.with_state(api)
+}
+
+fn method_not_allowed() -> Problem {
+    let detail = "This address does not take this method; see the Allow header.";
+    let title = "Method not allowed";
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        title,
+        detail,
+    )
 }

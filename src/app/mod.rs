@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Access, Proxies};
 use crate::clock::{Clock, SharedClock};
 use crate::config::Config;
 use crate::domain::ids::ConnectionId;
@@ -140,12 +141,14 @@ impl App {
         let local_addr = listener.local_addr().map_err(listen)?;
 
         let endpoint = endpoint(&config, &db, &clock).await?;
+        let access = access(&config, &db, &clock, (&endpoint.connection, local_addr));
         let app = Arc::new(Self {
             connection: endpoint.connection.clone(),
             account: endpoint.account.clone(),
             endpoints: Arc::new(Endpoints::new(endpoint)),
             committed: Arc::new(Notify::new()),
             touched: Arc::new(Notify::new()),
+            access: Arc::new(access),
             config,
             db,
             clock,
@@ -183,6 +186,22 @@ pub async fn open_database(
     db.migrate().await?;
     let connection = connection::ensure(&db, &config.stripe, clock.now()).await?;
     Ok((db, connection.id))
+}
+
+/// The services behind sign-in.
+fn access(
+    config: &Config,
+    db: &Db,
+    clock: &SharedClock,
+    (connection, listening): (&ConnectionId, SocketAddr),
+) -> Access {
+    Access::new(
+        db.clone(),
+        Arc::clone(clock),
+        connection.clone(),
+        config.public_url(listening),
+        Proxies::new(config.trusted_proxies.clone()),
+    )
 }
 
 /// The connection that comes from settings, as far as its webhooks go.

@@ -2,7 +2,7 @@
 //! what is under way finish.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,7 +12,7 @@ use super::Exit;
 use super::settings::SettingsArgs;
 use crate::app::{App, Running};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, reachable};
 use crate::telemetry;
 
 /// How often it is checked that the server's own tasks are alive.
@@ -119,16 +119,6 @@ fn greeting(config: &Config, listening: SocketAddr) -> String {
         url = config.public_url(local),
         mode = config.stripe.mode.name(),
     )
-}
-
-/// An address that can be connected to: "all addresses" is none.
-pub(super) fn reachable(listening: SocketAddr) -> SocketAddr {
-    let ip = match listening.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listening.port())
 }
 
 #[cfg(test)]

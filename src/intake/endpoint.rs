@@ -9,7 +9,6 @@ use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use axum::{Router, http::HeaderName};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +17,7 @@ use super::admit::admit;
 use super::endpoints::{Endpoint, Endpoints};
 use super::writer::Writer;
 use super::{BODY_BYTES_MAX, refusal};
+use crate::access::routes::{self, On};
 use crate::clock::SharedClock;
 use crate::http::Problem;
 use crate::http::body;
@@ -52,10 +52,10 @@ pub struct Intake {
 
 /// The routes of this room.
 pub fn routes(intake: Arc<Intake>) -> Router {
-    let endpoint = || post(receive).fallback(|| async { Problem::method_not_allowed("POST") });
     Router::new()
-        .route("/webhooks/stripe", endpoint())
-        .route("/webhooks/stripe/{connection}", endpoint())
+        .on(routes::WEBHOOK, receive)
+        .on(routes::WEBHOOK_OF, receive)
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed("POST") })
         .with_state(intake)
 }
 

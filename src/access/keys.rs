@@ -5,9 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::scope::{EVERYTHING, Scope, is_scope};
+use serde_json::json;
+
+use super::audit::{Action, note};
+use crate::clock::Clock;
+use crate::domain::access::{By, EVERYTHING, Permission, is_scope};
 use crate::domain::ids::ConnectionId;
-use crate::domain::time::Timestamp;
 use crate::store::api_keys::{ApiKey, insert_key, list_keys, revoke_key};
 use crate::store::{Db, StoreError};
 
@@ -30,13 +33,17 @@ pub enum KeyError {
     /// A scope that does not exist.
     #[error("there is no scope `{0}`; there are: {all}", all = names())]
     UnknownScope(String),
+    /// A scope that whoever makes the key does not have.
+    #[error("nobody gives what they do not have, and `{0}` is not among your permissions")]
+    NotYours(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 fn names() -> String {
-    let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
+    let names = Permission::ALL.iter().filter(|scope| scope.is_for_keys());
+    let names: Vec<&str> = names.map(|scope| scope.name()).collect();
     format!("{}, {EVERYTHING}", names.join(", "))
 }
 
@@ -49,13 +56,14 @@ pub struct NewKey {
     pub key: String,
 }
 
-/// Makes a key from 256 bits of chance.
+/// Makes a key from 256 bits of chance. Nobody gives scopes that they do not have.
 pub async fn create(
     db: &Db,
     connection: &ConnectionId,
-    now: Timestamp,
+    clock: &dyn Clock,
     chance: [u8; 32],
     (name, scopes): (&str, &[String]),
+    by: &By,
 ) -> Result<NewKey, KeyError> {
     let name = name.trim();
     if name.is_empty()
@@ -64,6 +72,31 @@ pub async fn create(
     {
         return Err(KeyError::Name);
     }
+    let scopes = wanted(scopes, by)?;
+    let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(chance));
+    let hash = hash(&key);
+    let digest = hex::encode(hash);
+    let stored = ApiKey {
+        connection_id: connection.as_str().to_owned(),
+        key_id: format!("key_{}", digest.get(..16).unwrap_or(&digest)),
+        name: name.to_owned(),
+        hash: hash.to_vec(),
+        scopes: scopes.join(" "),
+        created_at: clock.now().unix(),
+        last_used_at: None,
+        revoked_at: None,
+    };
+    let mut tx = db.begin().await?;
+    insert_key(&mut tx, &stored).await?;
+    let what = json!({ "name": stored.name, "scopes": scopes });
+    let entry = (Action::KeyCreated, format!("key:{}", stored.key_id), what);
+    note(&mut tx, connection, clock.now_us(), by, entry).await?;
+    tx.commit().await?;
+    Ok(NewKey { stored, key })
+}
+
+/// The scopes that were asked for, each once and in order.
+fn wanted<'s>(scopes: &'s [String], by: &By) -> Result<Vec<&'s str>, KeyError> {
     let mut scopes: Vec<&str> = scopes.iter().map(|scope| scope.trim()).collect();
     scopes.retain(|scope| !scope.is_empty());
     scopes.sort_unstable();
@@ -74,23 +107,10 @@ pub async fn create(
     if let Some(unknown) = scopes.iter().find(|scope| !is_scope(scope)) {
         return Err(KeyError::UnknownScope((*unknown).to_owned()));
     }
-    let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(chance));
-    let hash = hash(&key);
-    let digest = hex::encode(hash);
-    let stored = ApiKey {
-        connection_id: connection.as_str().to_owned(),
-        key_id: format!("key_{}", digest.get(..16).unwrap_or(&digest)),
-        name: name.to_owned(),
-        hash: hash.to_vec(),
-        scopes: scopes.join(" "),
-        created_at: now.unix(),
-        last_used_at: None,
-        revoked_at: None,
-    };
-    let mut tx = db.begin().await?;
-    insert_key(&mut tx, &stored).await?;
-    tx.commit().await?;
-    Ok(NewKey { stored, key })
+    match scopes.iter().find(|scope| !by.grants.may_give_scope(scope)) {
+        Some(other) => Err(KeyError::NotYours((*other).to_owned())),
+        None => Ok(scopes),
+    }
 }
 
 /// Every key of a connection, newest first.
@@ -103,17 +123,22 @@ pub async fn list(db: &Db, connection: &ConnectionId) -> Result<Vec<ApiKey>, Sto
 pub async fn revoke(
     db: &Db,
     connection: &ConnectionId,
+    clock: &dyn Clock,
     key_id: &str,
-    now: Timestamp,
+    by: &By,
 ) -> Result<bool, StoreError> {
     let mut tx = db.begin().await?;
-    let revoked = revoke_key(&mut tx, connection, key_id, now).await?;
+    let revoked = revoke_key(&mut tx, connection, key_id, clock.now()).await?;
+    if revoked {
+        let entry = (Action::KeyRevoked, format!("key:{key_id}"), json!({}));
+        note(&mut tx, connection, clock.now_us(), by, entry).await?;
+    }
     tx.commit().await?;
     Ok(revoked)
 }
 
 /// The hash under which a key is looked up; `None` for text that cannot be a key.
-pub(super) fn looked_up_by(text: &str) -> Option<[u8; 32]> {
+pub fn looked_up_by(text: &str) -> Option<[u8; 32]> {
     let rest = text.strip_prefix(PREFIX)?;
     let is_key = rest.len() == CHARACTERS
         && rest

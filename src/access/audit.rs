@@ -1,0 +1,111 @@
+//! What is worth a row in the audit log, by name, and writing it. Rows are written in the
+//! transaction that does the thing, and last in it.
+
+use serde_json::Value;
+
+use crate::domain::access::By;
+use crate::domain::ids::ConnectionId;
+use crate::store::audit::{NewAuditRow, append_audit};
+use crate::store::{StoreError, Tx};
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident, $name:literal;)*) => {
+        /// What somebody did.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action { $($(#[$doc])* $variant,)* }
+
+        impl Action {
+            /// Every action there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The action of that name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.name() == name)
+            }
+        }
+    };
+}
+
+actions! {
+    /// A campaign has a new revision.
+    CampaignSaved, "campaign.saved";
+    /// A promoter is new.
+    PromoterCreated, "promoter.created";
+    /// A promoter says something else.
+    PromoterChanged, "promoter.changed";
+    /// A promoter earns nothing for now.
+    PromoterSuspended, "promoter.suspended";
+    /// A promoter earns again.
+    PromoterUnsuspended, "promoter.unsuspended";
+    /// Promoters came from a file.
+    PromotersImported, "promoters.imported";
+    /// A referral was registered by hand or by a key.
+    ReferralRegistered, "referral.registered";
+    /// Referrals came from a file.
+    ReferralsImported, "referrals.imported";
+    /// Events came from a file.
+    EventsImported, "events.imported";
+    /// Stored events are read again.
+    EventsReplayed, "events.replayed";
+    /// A case was decided.
+    CaseResolved, "case.resolved";
+    /// A decision on a case was taken back.
+    CaseUndone, "case.undone";
+    /// A referral or a match was decided on directly.
+    DecisionMade, "decision.made";
+    /// A batch was run by hand.
+    BatchRun, "batch.run";
+    /// Somebody was invited.
+    UserInvited, "user.invited";
+    /// The first owner was made.
+    OwnerCreated, "user.owner_created";
+    /// Somebody came for the first time.
+    UserJoined, "user.joined";
+    /// Somebody has another role.
+    RoleChanged, "user.role_changed";
+    /// Somebody may not come in any more.
+    UserDeactivated, "user.deactivated";
+    /// Somebody may come in again.
+    UserReactivated, "user.reactivated";
+    /// Somebody gave themselves another password.
+    PasswordChanged, "user.password_changed";
+    /// A link was made by hand for somebody.
+    LinkMade, "user.link_made";
+    /// Somebody signed in.
+    SignedIn, "session.started";
+    /// Somebody tried to, and was refused. Beyond a rate, only some of them are written.
+    SignInFailed, "session.refused";
+    /// Somebody signed out.
+    SignedOut, "session.ended";
+    /// A key was made.
+    KeyCreated, "key.created";
+    /// A key was taken back.
+    KeyRevoked, "key.revoked";
+    /// A mail could not be delivered and was given up.
+    MailFailed, "mail.failed";
+}
+
+/// Writes a row. `detail` is a small JSON object without secrets; people are named by id.
+pub async fn note(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    at_us: i64,
+    by: &By,
+    (action, subject, detail): (Action, String, Value),
+) -> Result<(), StoreError> {
+    let row = NewAuditRow {
+        at_us,
+        actor: by.actor.id(),
+        action: action.name().to_owned(),
+        subject,
+        detail: detail.to_string(),
+        request_id: by.request.clone(),
+    };
+    append_audit(tx, connection, &row).await?;
+    Ok(())
+}
