@@ -36,6 +36,8 @@ macro_rules! contract {
 mod access;
 #[path = "store_contract/events.rs"]
 mod events;
+#[path = "store_contract/events_apart.rs"]
+mod events_apart;
 #[path = "store_contract/facts.rs"]
 mod facts;
 #[path = "store_contract/marking.rs"]

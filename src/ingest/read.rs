@@ -35,9 +35,9 @@ pub fn read(scope: &Scope, events: &[StoredEvent]) -> Readings {
             }
             Err((state, reason)) => (state, Some(reason)),
         };
-        let event = EventId::from(event.event_id.as_str());
         readings.marks.push(EventMark {
-            event_id: event,
+            event_id: EventId::from(event.event_id.as_str()),
+            received_at_us: event.received_at_us,
             state,
             reason,
         });

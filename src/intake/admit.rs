@@ -1,12 +1,9 @@
 //! What is stored of a verified delivery. Pure. It refuses nothing that Stripe signed; only
 //! other people's envelopes around an event are turned away.
 
-use sha2::{Digest, Sha256};
-
 use super::endpoints::Endpoint;
 use crate::clock::SECOND_US;
-use crate::domain::ids::EventId;
-use crate::store::events::{EventReason, EventState, NewEvent};
+use crate::store::events::{EventReason, EventState, NewEvent, digest_id};
 use crate::stripe::{Envelope, EnvelopeError, read_envelope};
 
 /// The type under which a body is stored that does not tell its type.
@@ -20,45 +17,63 @@ pub fn admit(
     secret_index: Option<usize>,
     received_at_us: i64,
 ) -> Result<NewEvent, EnvelopeError> {
-    let read = read_envelope(&body);
-    let digest: [u8; 32] = Sha256::digest(&body).into();
-    let mut event = NewEvent {
-        event_id: EventId::new(format!("sha256:{}", hex::encode(digest))),
-        event_type: TYPE_UNKNOWN.to_owned(),
+    let mut event = match read_envelope(&body) {
+        Ok(envelope) => {
+            let (state, reason) = placed(endpoint, &envelope);
+            NewEvent {
+                event_id: envelope.id,
+                event_type: envelope.event_type,
+                api_version: envelope.api_version.filter(|v| !v.contains('\0')),
+                created_at: envelope.created.unix(),
+                received_at_us,
+                mode: envelope.mode,
+                body,
+                state,
+                reason,
+                secret_index: None,
+            }
+        }
+        Err(error @ (EnvelopeError::EventBridge | EnvelopeError::EventGrid)) => return Err(error),
+        Err(error) => unread(endpoint, body, error, received_at_us),
+    };
+    event.secret_index = secret_index.and_then(|index| i64::try_from(index).ok());
+    Ok(event)
+}
+
+/// A body that is no snapshot event: kept under its own id, or under its digest if it has none.
+fn unread(
+    endpoint: &Endpoint,
+    body: Vec<u8>,
+    error: EnvelopeError,
+    received_at_us: i64,
+) -> NewEvent {
+    // A parser may quote what it choked on; PostgreSQL stores no NUL.
+    let reason = reason(error.code(), error.to_string().replace('\0', "␀"));
+    let (state, event_id, event_type) = match error {
+        EnvelopeError::Thin { id, event_type } => (EventState::Ignored, id, event_type),
+        _ => (
+            EventState::Quarantined,
+            digest_id(&body),
+            TYPE_UNKNOWN.to_owned(),
+        ),
+    };
+    NewEvent {
+        event_id,
+        event_type,
         api_version: None,
         created_at: received_at_us.div_euclid(SECOND_US),
         received_at_us,
         mode: endpoint.mode,
         body,
-        digest,
-        state: EventState::Received,
-        reason: None,
-        secret_index: secret_index.and_then(|index| i64::try_from(index).ok()),
-    };
-    match read {
-        Ok(envelope) => {
-            if let Some((state, reason)) = misdirected(endpoint, &envelope) {
-                (event.state, event.reason) = (state, reason);
-            }
-            event.event_id = envelope.id;
-            event.event_type = envelope.event_type;
-            event.api_version = envelope.api_version.filter(|v| !v.contains('\0'));
-            event.created_at = envelope.created.unix();
-            event.mode = envelope.mode;
-        }
-        Err(error @ (EnvelopeError::EventBridge | EnvelopeError::EventGrid)) => return Err(error),
-        Err(error) => {
-            // A parser may quote what it choked on; PostgreSQL stores no NUL.
-            event.reason = reason(error.code(), error.to_string().replace('\0', "␀"));
-            event.state = EventState::Quarantined;
-            if let EnvelopeError::Thin { id, event_type } = error {
-                event.event_id = id;
-                event.event_type = event_type;
-                event.state = EventState::Ignored;
-            }
-        }
+        state,
+        reason,
+        secret_index: None,
     }
-    Ok(event)
+}
+
+/// Where an event begins: waiting to be read, unless it was sent to the wrong endpoint.
+fn placed(endpoint: &Endpoint, envelope: &Envelope) -> (EventState, Option<EventReason>) {
+    misdirected(endpoint, envelope).unwrap_or((EventState::Received, None))
 }
 
 /// Test data never meets live data, nor one account another's: what was sent to the wrong

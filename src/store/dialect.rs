@@ -83,14 +83,19 @@ impl Engine {
     }
 
     /// How many rows the next statement takes of those that are left. SQLite's text depends on
-    /// the number, so it is held to powers of two and few texts are ever prepared.
+    /// the number, so few numbers are used and few texts are ever prepared: up to 64 rows need two
+    /// statements at most, more are sent in powers of two.
     pub fn rows_at_once(self, left: usize, columns: usize, fixed_binds: usize) -> usize {
         match self {
             Self::Postgres => left.min(POSTGRES_ROWS_MAX),
             Self::Sqlite => {
                 let fits = SQLITE_BINDS_MAX.saturating_sub(fixed_binds) / columns.max(1);
                 let most = left.min(SQLITE_ROWS_MAX).min(fits).max(1);
-                1 << most.ilog2()
+                match most {
+                    0..=8 => most,
+                    9..64 => most - most % 8,
+                    _ => 1 << most.ilog2(),
+                }
             }
         }
     }
@@ -180,7 +185,12 @@ mod tests {
             assert!(take >= 1 && take <= left && take * 100 + 20 <= SQLITE_BINDS_MAX);
             texts.insert(take);
         }
-        assert!(texts.len() <= 10, "{texts:?}");
+        assert!(texts.len() <= 18, "{texts:?}");
+        let pieces = |rows| Engine::Sqlite.rows_at_once(rows, 9, 0);
+        assert_eq!(
+            [7, 8, 9, 31, 63, 64, 100].map(pieces),
+            [7, 8, 8, 24, 56, 64, 64]
+        );
         assert_eq!(Engine::Postgres.rows_at_once(5_000, 100, 20), 5_000);
     }
 }

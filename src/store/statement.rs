@@ -333,10 +333,7 @@ mod tests {
             Statement::new("INSERT INTO t (a) {rows}").rows(["a", "b", "c"].map(|v| [v.into()]));
         assert_eq!(
             texts(&rows, Engine::Sqlite),
-            [
-                "INSERT INTO t (a) VALUES ($1),($2)",
-                "INSERT INTO t (a) VALUES ($1)"
-            ]
+            ["INSERT INTO t (a) VALUES ($1),($2),($3)"]
         );
         assert_eq!(
             texts(&rows, Engine::Postgres),

@@ -6,9 +6,21 @@ use crate::shop::Shop;
 /// What is done, the checks that must fail, and a place that must be told.
 const DAMAGES: &[(&str, &[&str], &str)] = &[
     (
-        "UPDATE events SET body = CAST(CAST(body AS TEXT) || ' ' AS BLOB) WHERE event_id = 'evt_001'",
-        &["stored_bytes"],
+        "UPDATE events SET body = CAST(substr(CAST(body AS TEXT), 2) AS BLOB) WHERE event_id = 'evt_001'",
+        &["stored_bytes", "facts", "verdicts"],
         "events evt_001",
+    ),
+    (
+        "UPDATE events SET body = CAST(replace(CAST(body AS TEXT), 'evt_001', 'evt_x01') AS BLOB)
+         WHERE event_id = 'evt_001'",
+        &["stored_bytes", "facts"],
+        "events evt_001",
+    ),
+    (
+        "UPDATE events SET body = CAST(replace(CAST(body AS TEXT), 'bea@', 'eve@') AS BLOB)
+         WHERE event_id = 'evt_001'",
+        &["facts", "customer_keys", "verdicts"],
+        "objects customer cus_bea",
     ),
     (
         "UPDATE events SET created_at = 7 WHERE event_id = 'evt_001'",

@@ -54,13 +54,16 @@ async fn rows_to_delete_are_searched() {
 async fn rows_to_update_are_searched() {
     let plan = plan(
         Statement::new(
-            "EXPLAIN QUERY PLAN WITH mark (event_id, state) AS ({rows})
-             UPDATE events SET state = mark.state FROM mark
-             WHERE events.connection_id = $1 AND events.event_id = mark.event_id",
+            "EXPLAIN QUERY PLAN WITH mark (id, at) AS ({rows})
+             UPDATE dirty SET mark = mark.at FROM mark
+             WHERE dirty.connection_id = $1 AND dirty.kind = 'customer' AND dirty.id = mark.id",
         )
         .bind("c")
         .rows(pairs().into_iter().take(2)),
     )
     .await;
-    assert!(plan.contains("(connection_id=? AND event_id=?)"), "{plan}");
+    assert!(
+        plan.contains("(connection_id=? AND kind=? AND id=?)"),
+        "{plan}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Events of a file, stored as if they had been delivered: same digest, same id, same state.
+//! Events of a file, stored as if they had been delivered: same bytes, same id, same state.
 //! They are not deliveries: one that is stored already, in other white space, stays as it is.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::intake::{Endpoint, admit};
 use crate::offline::Notes;
 use crate::offline::lines::{LINE_BYTES_MAX, Line, next_line};
 use crate::offline::source::Source;
-use crate::store::events::{EventState, NewEvent, insert_events, load_events};
+use crate::store::events::{EventState, NewEvent, insert_events, is_digest_id, load_events};
 
 /// Events stored in one transaction.
 const GROUP_EVENTS: usize = 256;
@@ -56,7 +56,7 @@ pub(super) async fn import(
                 continue;
             }
         };
-        if event.event_id.as_str().starts_with("sha256:") {
+        if is_digest_id(event.event_id.as_str()) {
             let why = event.reason.map_or_else(String::new, |reason| reason.text);
             notes.unusable(&source.name, number, why);
             continue;

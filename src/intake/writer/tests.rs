@@ -55,7 +55,6 @@ fn event(id: &str, bytes: usize) -> NewEvent {
         received_at_us: 0,
         mode: Mode::Live,
         body: vec![b'x'; bytes],
-        digest: [0; 32],
         state: EventState::Received,
         reason: None,
         secret_index: None,

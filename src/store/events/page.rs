@@ -1,0 +1,130 @@
+//! Events with their bodies: by id, and page by page for whoever reads all of them.
+
+use std::collections::BTreeMap;
+
+use super::{EventCursor, EventState, StoredEvent};
+use crate::domain::ids::{ConnectionId, EventId};
+use crate::store::{Statement, StoreError, Tx};
+
+/// The columns of an event with its body, and where its state is looked up.
+macro_rules! stored {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.event_id, e.event_type, e.api_version, e.created_at, e.received_at_us, e.mode,
+                    e.body, CASE WHEN q.event_id IS NOT NULL THEN 'received'
+                                 ELSE COALESCE(o.state, 'done') END AS state
+             FROM events AS e
+             LEFT JOIN event_queue AS q
+               ON q.connection_id = e.connection_id AND q.received_at_us = e.received_at_us
+              AND q.event_id = e.event_id
+             LEFT JOIN event_outcomes AS o
+               ON o.connection_id = e.connection_id AND o.event_id = e.event_id
+             WHERE e.connection_id = $1 ",
+            $rest
+        )
+    };
+}
+
+/// Events by id, with their bodies, in order of id.
+pub async fn load_events(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    events: &[EventId],
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut found: Vec<StoredEvent> = Statement::new(stored!("AND e.event_id IN ({rows})"))
+        .bind(connection)
+        .list(events)
+        .fetch_all(tx)
+        .await?;
+    found.sort_by(|a, b| a.event_id.cmp(&b.event_id));
+    Ok(found)
+}
+
+/// Events by id whose state is known, in any order.
+pub(super) async fn load_stored<'e>(
+    tx: &mut Tx,
+    connection: &'e ConnectionId,
+    events: impl Iterator<Item = &'e str>,
+    state: EventState,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    Statement::new(
+        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body,
+                $2 AS state
+         FROM events WHERE connection_id = $1 AND event_id IN ({rows})",
+    )
+    .bind(connection)
+    .bind(state.name())
+    .list(events)
+    .fetch_all(tx)
+    .await
+}
+
+/// One page of all events in order of arrival, with their bodies: for export and `verify`.
+pub async fn event_page(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    after: Option<&EventCursor>,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let start = EventCursor {
+        received_at_us: i64::MIN,
+        event_id: EventId::new(""),
+    };
+    let after = after.unwrap_or(&start);
+    Statement::new(stored!(
+        "AND (e.received_at_us, e.event_id) > ($2, $3)
+         ORDER BY e.received_at_us, e.event_id
+         LIMIT $4"
+    ))
+    .bind(connection)
+    .bind(after.received_at_us)
+    .bind(&after.event_id)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+}
+
+/// How many events are in each state. It counts the whole index of events by time, and the
+/// small tables of those that wait or were not used: for summaries, not for each request.
+pub async fn count_by_state(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<BTreeMap<EventState, i64>, StoreError> {
+    let rows: Vec<(String, i64)> = Statement::new(
+        "SELECT 'all' AS state, COUNT(*) FROM events WHERE connection_id = $1
+         UNION ALL
+         SELECT 'received', COUNT(*) FROM event_queue WHERE connection_id = $1
+         UNION ALL
+         SELECT state, COUNT(*) FROM event_outcomes WHERE connection_id = $1 GROUP BY state",
+    )
+    .bind(connection)
+    .fetch_all(tx)
+    .await?;
+    let mut counts: BTreeMap<EventState, i64> = BTreeMap::new();
+    let mut all = 0_i64;
+    for (state, count) in rows {
+        match EventState::parse(&state) {
+            Some(state) => {
+                counts.insert(state, count);
+            }
+            None => all = count,
+        }
+    }
+    let others: i64 = counts.values().sum();
+    counts.insert(EventState::Done, all.saturating_sub(others));
+    counts.retain(|_, count| *count > 0);
+    Ok(counts)
+}
+
+/// When the newest event came, unix microseconds.
+pub async fn newest_received(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<Option<i64>, StoreError> {
+    let (newest,): (Option<i64>,) =
+        Statement::new("SELECT MAX(received_at_us) FROM events WHERE connection_id = $1")
+            .bind(connection)
+            .fetch_one(tx)
+            .await?;
+    Ok(newest)
+}
