@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use crate::access::Access;
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::ids::{AccountId, ConnectionId};
+use crate::domain::ids::{AccountId, ConnectionId, NodeId};
 use crate::intake::Endpoints;
 use crate::store::Db;
 
@@ -20,6 +20,8 @@ pub struct App {
     pub db: Db,
     /// The clock.
     pub clock: SharedClock,
+    /// This process among the nodes of the database; what holds leases is named by it.
+    pub node: NodeId,
     /// The connection from settings. Its id is its mode, so that a change of mode never mixes
     /// test data into live data.
     pub connection: ConnectionId,

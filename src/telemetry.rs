@@ -28,6 +28,8 @@ pub mod field {
     pub const ERROR: &str = "error";
     /// The stage behind intake that speaks.
     pub const WORKER: &str = "worker";
+    /// The node that speaks: this process among those of one database.
+    pub const NODE: &str = "node";
 }
 
 /// The names of the metrics.
@@ -49,6 +51,8 @@ pub mod metric {
     pub const COMMIT_FAILED: &str = "qualify_intake_commit_failures_total";
     /// Requests waiting for a commit.
     pub const QUEUE: &str = "qualify_intake_queue_events";
+    /// Transactions that were run again after a deadlock or serialization failure.
+    pub const RETRIES: &str = "qualify_store_retries_total";
     /// Open connections.
     pub const CONNECTIONS: &str = "qualify_http_connections";
     /// Requests answered, by `status` class.
@@ -142,6 +146,10 @@ fn describe() {
     describe_histogram!(metric::COMMIT, "Seconds that one commit of events took");
     describe_counter!(metric::COMMIT_FAILED, "Commits of events that failed");
     describe_gauge!(metric::QUEUE, "Events waiting for a commit");
+    describe_counter!(
+        metric::RETRIES,
+        "Transactions run again after a deadlock or serialization failure"
+    );
     describe_gauge!(metric::CONNECTIONS, "Open HTTP connections");
     describe_counter!(metric::REQUESTS, "HTTP requests answered, by status class");
     describe_counter!(metric::PANICS, "HTTP requests whose handler panicked");

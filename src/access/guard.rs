@@ -42,36 +42,20 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
 /// Lets a request through to its handler with [`Signed`] and [`By`] beside it, if somebody is
 /// signed in; or answers why not, with the [`Denied`] in the answer's extensions, so that a
 /// layer around this one can make a page of it.
-///
-/// The handler runs in a task of its own: a client that goes away must not cancel a
-/// transaction half-way.
 pub async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    let work = tokio::spawn(async move {
-        let (mut parts, body) = request.into_parts();
-        match admit(&access, &mut parts).await {
-            Ok(()) => {
-                let is_personal = parts.extensions.get::<Signed>().is_some();
-                let mut response = next.run(Request::from_parts(parts, body)).await;
-                if is_personal {
-                    let headers = response.headers_mut().entry(CACHE_CONTROL);
-                    headers.or_insert(HeaderValue::from_static("no-store"));
-                }
-                response
-            }
-            Err(denied) => {
-                let mut response = Problem::from(denied.clone()).into_response();
-                response.extensions_mut().insert(denied);
-                response
-            }
-        }
-    });
-    match work.await {
-        Ok(response) => response,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Problem::internal().into_response(),
-        },
+    let (mut parts, body) = request.into_parts();
+    if let Err(denied) = admit(&access, &mut parts).await {
+        let mut response = Problem::from(denied.clone()).into_response();
+        response.extensions_mut().insert(denied);
+        return response;
     }
+    let is_personal = parts.extensions.get::<Signed>().is_some();
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if is_personal {
+        let headers = response.headers_mut().entry(CACHE_CONTROL);
+        headers.or_insert(HeaderValue::from_static("no-store"));
+    }
+    response
 }
 
 async fn admit(access: &Access, parts: &mut Parts) -> Result<(), Denied> {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::access::{By, EVERYTHING, Permission, is_scope};
 use crate::domain::ids::ConnectionId;
 use crate::store::api_keys::{ApiKey, insert_key, list_keys, revoke_key};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, retry};
 
 /// What every key begins with, so that people and scanners know one when they see it.
 pub const PREFIX: &str = "qk_";
@@ -86,12 +86,15 @@ pub async fn create(
         last_used_at: None,
         revoked_at: None,
     };
-    let mut tx = db.begin().await?;
-    insert_key(&mut tx, &stored).await?;
-    let what = json!({ "name": stored.name, "scopes": scopes });
-    let entry = (Action::KeyCreated, format!("key:{}", stored.key_id), what);
-    note(&mut tx, connection, clock.now_us(), by, entry).await?;
-    tx.commit().await?;
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        insert_key(&mut tx, &stored).await?;
+        let what = json!({ "name": stored.name, "scopes": scopes });
+        let entry = (Action::KeyCreated, format!("key:{}", stored.key_id), what);
+        note(&mut tx, connection, clock.now_us(), by, entry).await?;
+        tx.commit().await
+    })
+    .await?;
     Ok(NewKey { stored, key })
 }
 
@@ -127,14 +130,17 @@ pub async fn revoke(
     key_id: &str,
     by: &By,
 ) -> Result<bool, StoreError> {
-    let mut tx = db.begin().await?;
-    let revoked = revoke_key(&mut tx, connection, key_id, clock.now()).await?;
-    if revoked {
-        let entry = (Action::KeyRevoked, format!("key:{key_id}"), json!({}));
-        note(&mut tx, connection, clock.now_us(), by, entry).await?;
-    }
-    tx.commit().await?;
-    Ok(revoked)
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let revoked = revoke_key(&mut tx, connection, key_id, clock.now()).await?;
+        if revoked {
+            let entry = (Action::KeyRevoked, format!("key:{key_id}"), json!({}));
+            note(&mut tx, connection, clock.now_us(), by, entry).await?;
+        }
+        tx.commit().await?;
+        Ok(revoked)
+    })
+    .await
 }
 
 /// The hash under which a key is looked up; `None` for text that cannot be a key.

@@ -15,6 +15,7 @@ use crate::domain::access::{Actor, By, Grants, Permission};
 use crate::domain::ids::ConnectionId;
 use crate::http::Problem;
 use crate::store::api_keys::{ApiKey, key_by_hash, touch_key};
+use crate::store::retry;
 
 /// A key's use is written down this often at most.
 const TOUCH_EVERY_SECONDS: i64 = 60;
@@ -114,11 +115,11 @@ fn note_use(api: &Arc<Api>, key: &ApiKey) {
         key.key_id.clone(),
     );
     tokio::spawn(async move {
-        let write = async {
+        let write = retry(|| async {
             let mut tx = db.begin().await?;
             touch_key(&mut tx, &connection, &key_id, now).await?;
             tx.commit().await
-        };
+        });
         if let Err(error) = write.await {
             tracing::debug!(%error, "the use of a key was not noted");
         }

@@ -23,6 +23,7 @@ use crate::store::events::{
     EventCursor, EventFilter, EventState, EventSummary, get_event, list_events, requeue_events,
 };
 use crate::store::near_misses::{NearMiss, get_near_miss, list_near_misses};
+use crate::store::{StoreError, retry};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -113,9 +114,14 @@ async fn replay(
     let Nothing {} = input.json()?;
     let id = EventId::from(id);
     let mut event = find(&api, &caller, &id).await?;
-    let mut tx = api.app.db.begin().await?;
-    let requeued = requeue_events(&mut tx, &caller.connection, &[id]).await?;
-    tx.commit().await?;
+    let ids = [id];
+    let requeued = retry(|| async {
+        let mut tx = api.app.db.begin().await?;
+        let requeued = requeue_events(&mut tx, &caller.connection, &ids).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>(requeued)
+    })
+    .await?;
     api.app.committed.notify_one();
     if requeued == 0 {
         let detail = "The event waits to be read already.";

@@ -1,5 +1,5 @@
 //! What every request of the API passes through: who asks and whether they may, the body
-//! within its cap, and the idempotency key; all of it in a task of its own.
+//! within its cap, and the idempotency key.
 
 use std::sync::Arc;
 
@@ -15,18 +15,11 @@ use super::{Api, BODY_BYTES_MAX, idempotency, method_not_allowed, refusal};
 use crate::access::routes::{Needs, Route};
 use crate::http::{Problem, body};
 
-/// Runs the request in a task, so that a client that goes away cannot cancel a transaction
-/// half-way.
+/// Answers a request, or says why not.
 pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let work = tokio::spawn(async move { answer(&api, request, next).await });
-    match work.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.into_response(),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Problem::internal().into_response(),
-        },
-    }
+    answer(&api, request, next)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response, Problem> {

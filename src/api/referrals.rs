@@ -29,6 +29,7 @@ use crate::registry::referrals::{ReferralInput, Registered, register};
 use crate::store::qualifications::qualifications_of_referrals;
 use crate::store::referrals::get_referral;
 use crate::store::verdicts::{StoredVerdict, VerdictFilter, get_verdict, list_verdicts};
+use crate::store::{StoreError, retry};
 
 const STATES: [VerdictState; 4] = [
     VerdictState::Qualified,
@@ -166,15 +167,18 @@ async fn find(api: &Api, caller: &Caller, id: &ReferralId) -> Result<StoredVerdi
     if let Some(found) = found {
         return Ok(found);
     }
-    let mut tx = api.app.db.begin().await?;
-    let seeds = Seeds {
-        referrals: BTreeSet::from([id.clone()]),
-        ..Seeds::default()
-    };
-    rejudge(&mut tx, &caller.connection, seeds, api.app.clock.now()).await?;
-    let found = get_verdict(&mut tx, &caller.connection, &campaign, id).await?;
-    tx.commit().await?;
-    found.ok_or_else(missing)
+    let found = retry(|| async {
+        let mut tx = api.app.db.begin().await?;
+        let seeds = Seeds {
+            referrals: BTreeSet::from([id.clone()]),
+            ..Seeds::default()
+        };
+        rejudge(&mut tx, &caller.connection, seeds, api.app.clock.now()).await?;
+        let found = get_verdict(&mut tx, &caller.connection, &campaign, id).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>(found)
+    });
+    found.await?.ok_or_else(missing)
 }
 
 /// The campaign in the id of a coupon's referral, `coupon:<campaign>:<customer>`.

@@ -5,7 +5,7 @@ use crate::config::StripeConfig;
 use crate::domain::ids::{AccountId, ConnectionId};
 use crate::domain::time::Timestamp;
 use crate::store::connections::{Connection, get_connection, upsert_connection};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, Passing, StoreError, retry};
 
 /// The name people see until somebody changes it.
 const NAME: &str = "Stripe";
@@ -29,6 +29,12 @@ pub enum ConnectionError {
     Store(#[from] StoreError),
 }
 
+impl Passing for ConnectionError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_transient())
+    }
+}
+
 /// Makes the row if it is not there, and fills in an account that has become known.
 ///
 /// The id is the mode's name, so that a change of mode starts another connection instead of
@@ -38,32 +44,35 @@ pub(super) async fn ensure(
     settings: &StripeConfig,
     now: Timestamp,
 ) -> Result<Connection, ConnectionError> {
-    let mut tx = db.begin().await?;
-    let wanted = Connection {
-        id: ConnectionId::from(settings.mode.name()),
-        account: settings.account.clone(),
-        mode: settings.mode,
-        name: NAME.to_owned(),
-        created_at: now,
-    };
-    let stored = get_connection(&mut tx, &wanted.id).await?;
-    let connection = match stored.clone() {
-        None => wanted,
-        Some(stored) => match (stored.account.clone(), wanted.account) {
-            (Some(stored), Some(set)) if stored != set => {
-                return Err(ConnectionError::OtherAccount { stored, set });
-            }
-            (known, set) => Connection {
-                account: known.or(set),
-                ..stored
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let wanted = Connection {
+            id: ConnectionId::from(settings.mode.name()),
+            account: settings.account.clone(),
+            mode: settings.mode,
+            name: NAME.to_owned(),
+            created_at: now,
+        };
+        let stored = get_connection(&mut tx, &wanted.id).await?;
+        let connection = match stored.clone() {
+            None => wanted,
+            Some(stored) => match (stored.account.clone(), wanted.account) {
+                (Some(stored), Some(set)) if stored != set => {
+                    return Err(ConnectionError::OtherAccount { stored, set });
+                }
+                (known, set) => Connection {
+                    account: known.or(set),
+                    ..stored
+                },
             },
-        },
-    };
-    if stored.as_ref() != Some(&connection) {
-        upsert_connection(&mut tx, &connection).await?;
-        tx.commit().await?;
-    }
-    Ok(connection)
+        };
+        if stored.as_ref() != Some(&connection) {
+            upsert_connection(&mut tx, &connection).await?;
+            tx.commit().await?;
+        }
+        Ok(connection)
+    })
+    .await
 }
 
 #[cfg(test)]

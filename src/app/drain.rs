@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Opened;
 use crate::ingest::worker::ingest_batch;
 use crate::queue::worker::{judge_batch, mark_due};
-use crate::store::{StoreError, dirty, events};
+use crate::store::{StoreError, dirty, events, retry};
 
 /// How often it is looked again after what other nodes hold.
 const PATIENCE: u32 = 100;
@@ -46,7 +46,7 @@ async fn work(opened: &Opened, drained: &mut Drained) -> Result<(), StoreError> 
     let (db, id, clock) = (&opened.db, opened.id(), opened.clock.as_ref());
     let scope = opened.scope();
     loop {
-        let read = match ingest_batch(db, id, &scope, clock).await {
+        let read = match retry(|| ingest_batch(db, id, &scope, clock)).await {
             // Another node, or an admin, was faster: it is looked at again.
             Err(StoreError::Stale { .. }) => continue,
             read => read?,
@@ -55,8 +55,8 @@ async fn work(opened: &Opened, drained: &mut Drained) -> Result<(), StoreError> 
         if read > 0 {
             continue;
         }
-        mark_due(db, id, clock).await?;
-        let judged = match judge_batch(db, id, clock).await {
+        retry(|| mark_due(db, id, clock)).await?;
+        let judged = match retry(|| judge_batch(db, id, clock)).await {
             Err(StoreError::Stale { .. }) => continue,
             judged => judged?,
         };

@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use crate::access::routes::{self, On};
 use crate::clock::{SECOND_US, SharedClock};
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, NodeId};
 use crate::intake::Writer;
-use crate::store::{Db, StoreError, events};
+use crate::store::{Db, Schema, StoreError, events};
 use crate::telemetry;
 
 /// How long the database may take to answer before it counts as down.
@@ -24,6 +24,8 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// What readiness is judged by.
 #[derive(Debug)]
 pub struct Health {
+    /// This process.
+    pub node: NodeId,
     /// The database.
     pub db: Db,
     /// The connection whose lag is reported.
@@ -41,7 +43,8 @@ struct Readiness {
     status: &'static str,
     /// `ok` or `unavailable`.
     database: &'static str,
-    /// `done`, `pending`, or `unknown` while the database is unavailable.
+    /// `done`, `pending`, `newer` if a later version of this program has changed the tables, or
+    /// `unknown` while the database is unavailable.
     migrations: &'static str,
     /// `ok`, or `stopped` if nothing stores events any more.
     intake: &'static str,
@@ -62,31 +65,34 @@ struct Lag {
 /// The routes.
 pub fn routes(health: Arc<Health>) -> Router {
     Router::new()
-        .on(routes::HEALTH, || async { Json(Alive { status: "ok" }) })
+        .on(routes::HEALTH, alive)
         .on(routes::READY, ready)
         .on(routes::METRICS, metrics)
         .with_state(health)
 }
 
+/// The answer of `/healthz`: behind a balancer it tells which node was asked.
 #[derive(Serialize)]
-struct Alive {
+struct Alive<'a> {
     status: &'static str,
+    node: &'a NodeId,
+}
+
+async fn alive(State(health): State<Arc<Health>>) -> Response {
+    let node = &health.node;
+    Json(Alive { status: "ok", node }).into_response()
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
     let writer_alive = health.writer.is_alive();
     let now_us = health.clock.now_us();
-    // In a task of its own: a client that goes away must not cancel a transaction half-way.
-    let look = tokio::spawn(async move {
-        tokio::time::timeout(DATABASE_PATIENCE, look(&health, now_us)).await
-    });
-    let seen = match look.await {
-        Ok(Ok(Ok(seen))) => Some(seen),
-        Ok(Ok(Err(error))) => {
+    let seen = match tokio::time::timeout(DATABASE_PATIENCE, look(&health, now_us)).await {
+        Ok(Ok(seen)) => Some(seen),
+        Ok(Err(error)) => {
             tracing::warn!(%error, "the database does not answer the readiness check");
             None
         }
-        _ => None,
+        Err(_) => None,
     };
     let readiness = judge(writer_alive, seen);
     let status = match readiness.status {
@@ -96,13 +102,14 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     (status, [(CACHE_CONTROL, "no-store")], Json(readiness)).into_response()
 }
 
-/// Whether the migrations are done, and the lag once they are.
-type Seen = (bool, Option<Lag>);
+/// The tables, and the lag once they are as they should be.
+type Seen = (Schema, Option<Lag>);
 
 async fn look(health: &Health, now_us: i64) -> Result<Seen, StoreError> {
     health.db.ping().await?;
-    if !health.db.is_migrated().await? {
-        return Ok((false, None));
+    let schema = health.db.schema().await?;
+    if schema != Schema::Current {
+        return Ok((schema, None));
     }
     let mut tx = health.db.read().await?;
     let (waiting, oldest) = events::waiting(&mut tx, &health.connection).await?;
@@ -113,21 +120,22 @@ async fn look(health: &Health, now_us: i64) -> Result<Seen, StoreError> {
         waiting,
         lag_seconds,
     };
-    Ok((true, Some(lag)))
+    Ok((Schema::Current, Some(lag)))
 }
 
 fn judge(writer_alive: bool, seen: Option<Seen>) -> Readiness {
-    let migrated = seen.map(|(migrated, _)| migrated);
+    let schema = seen.map(|(schema, _)| schema);
     Readiness {
-        status: if writer_alive && migrated == Some(true) {
+        status: if writer_alive && schema == Some(Schema::Current) {
             "ready"
         } else {
             "not_ready"
         },
         database: if seen.is_some() { "ok" } else { "unavailable" },
-        migrations: match migrated {
-            Some(true) => "done",
-            Some(false) => "pending",
+        migrations: match schema {
+            Some(Schema::Current) => "done",
+            Some(Schema::Older) => "pending",
+            Some(Schema::Newer { .. }) => "newer",
             None => "unknown",
         },
         intake: if writer_alive { "ok" } else { "stopped" },
@@ -151,14 +159,15 @@ mod tests {
             lag_seconds: 900,
         };
         for (alive, seen, status) in [
-            (true, Some((true, Some(lag))), "ready"),
-            (true, Some((false, None)), "not_ready"),
+            (true, Some((Schema::Current, Some(lag))), "ready"),
+            (true, Some((Schema::Older, None)), "not_ready"),
+            (true, Some((Schema::Newer { found: 99 }, None)), "not_ready"),
             (true, None, "not_ready"),
-            (false, Some((true, Some(lag))), "not_ready"),
+            (false, Some((Schema::Current, Some(lag))), "not_ready"),
         ] {
             assert_eq!(judge(alive, seen).status, status, "{alive} {seen:?}");
         }
-        insta::assert_json_snapshot!(judge(true, Some((true, Some(lag)))), @r#"
+        insta::assert_json_snapshot!(judge(true, Some((Schema::Current, Some(lag)))), @r#"
         {
           "status": "ready",
           "database": "ok",

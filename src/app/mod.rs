@@ -25,9 +25,9 @@ use crate::http::server::{self, Limits};
 use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, WriterLimits};
 pub use crate::shared::App;
 use crate::store::{ConnectOptions, Db, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, field};
 use crate::workers::Workers;
-use crate::{api, registry, rules};
+use crate::{api, random, registry, rules};
 use health::Health;
 
 pub use connection::ConnectionError;
@@ -55,6 +55,9 @@ pub enum StartError {
     /// The tables are those of another version.
     #[error("the database's tables are not those of this version; run `qualify migrate`")]
     NotMigrated,
+    /// There is no name for this node.
+    #[error(transparent)]
+    Chance(#[from] random::NoChance),
     /// The settings do not fit the database.
     #[error("the connection from settings cannot be used")]
     Connection(#[from] ConnectionError),
@@ -135,6 +138,8 @@ impl App {
         sink: Arc<dyn EventSink>,
     ) -> Result<Running, StartError> {
         telemetry::metrics_handle();
+        let node = random::node_id()?;
+        tracing::info!({ field::NODE } = node.as_str(), "starting");
         let address = config.listen_addr;
         let listen = |cause| StartError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -143,6 +148,7 @@ impl App {
         let endpoint = endpoint(&config, &db, &clock).await?;
         let access = access(&config, &db, &clock, (&endpoint.connection, local_addr));
         let app = Arc::new(Self {
+            node,
             connection: endpoint.connection.clone(),
             account: endpoint.account.clone(),
             endpoints: Arc::new(Endpoints::new(endpoint)),
@@ -259,6 +265,7 @@ fn server_routes(
         skew_warned_at: AtomicI64::new(0),
     });
     let health = Arc::new(Health {
+        node: app.node.clone(),
         db: app.db.clone(),
         connection: app.connection.clone(),
         writer: writer.clone(),

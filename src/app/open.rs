@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::domain::ids::ConnectionId;
 use crate::ingest::read::Scope;
 use crate::store::connections::Connection;
-use crate::store::{ConnectOptions, Db};
+use crate::store::{ConnectOptions, Db, Schema};
 
 /// An open database, with what every command needs to use it.
 #[derive(Debug)]
@@ -41,9 +41,14 @@ impl Opened {
 /// another version, because looking must not change them.
 pub async fn open(config: Config, clock: SharedClock) -> Result<Opened, StartError> {
     let db = connect(&config).await?;
-    if !db.is_migrated().await? {
-        db.close().await;
-        return Err(StartError::NotMigrated);
+    match db.schema().await? {
+        Schema::Current => {}
+        Schema::Older => {
+            db.close().await;
+            return Err(StartError::NotMigrated);
+        }
+        // Refuses, and says why.
+        Schema::Newer { .. } => db.migrate().await?,
     }
     with_connection(config, clock, db).await
 }

@@ -12,7 +12,7 @@ use crate::ingest::read::Scope;
 use crate::ingest::worker::ingest_batch;
 use crate::queue::worker::{judge_batch, mark_due};
 use crate::settle::schedule::run_due;
-use crate::store::StoreError;
+use crate::store::{StoreError, retry};
 use crate::telemetry::field;
 use crate::workers::Workers;
 
@@ -41,7 +41,8 @@ async fn ingest(app: Arc<App>, stop: CancellationToken) {
         mode: app.config.stripe.mode,
     };
     while !stop.is_cancelled() {
-        let done = ingest_batch(&app.db, &app.connection, &scope, app.clock.as_ref()).await;
+        let batch = || ingest_batch(&app.db, &app.connection, &scope, app.clock.as_ref());
+        let done = retry(batch).await;
         match worked("ingest", done) {
             Some(0) => rest(&app.committed, LOOK_EVERY, &stop).await,
             Some(_) => app.touched.notify_one(),
@@ -52,9 +53,10 @@ async fn ingest(app: Arc<App>, stop: CancellationToken) {
 
 async fn judge(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let due = mark_due(&app.db, &app.connection, app.clock.as_ref()).await;
+        let clock = app.clock.as_ref();
+        let due = retry(|| mark_due(&app.db, &app.connection, clock)).await;
         let judged = match due {
-            Ok(_) => judge_batch(&app.db, &app.connection, app.clock.as_ref()).await,
+            Ok(_) => retry(|| judge_batch(&app.db, &app.connection, clock)).await,
             Err(error) => Err(error),
         };
         match worked("judge", judged) {

@@ -14,6 +14,7 @@ use crate::store::events::{
     EventCursor, EventFilter, EventState, EventSummary, event_summaries, list_events, requeue,
     requeue_events,
 };
+use crate::store::{StoreError, retry};
 
 /// Events looked at per page.
 const PAGE: u32 = 500;
@@ -78,13 +79,17 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
         } else {
             known(&opened, &args.events, &mut outcome).await?
         };
-        let mut tx = opened.db.begin().await?;
-        outcome.replayed = if args.state == Which::All && args.events.is_empty() {
-            requeue(&mut tx, opened.id(), &EventFilter::default()).await?
-        } else {
-            requeue_events(&mut tx, opened.id(), &ids).await?
-        };
-        tx.commit().await?;
+        outcome.replayed = retry(|| async {
+            let mut tx = opened.db.begin().await?;
+            let replayed = if args.state == Which::All && args.events.is_empty() {
+                requeue(&mut tx, opened.id(), &EventFilter::default()).await?
+            } else {
+                requeue_events(&mut tx, opened.id(), &ids).await?
+            };
+            tx.commit().await?;
+            Ok::<_, StoreError>(replayed)
+        })
+        .await?;
         outcome.judged = database::drain(&opened).await?.judged;
         became(&opened, &ids, &mut outcome).await?;
         show(&outcome, args.json, out)?;

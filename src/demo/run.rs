@@ -18,7 +18,7 @@ use crate::registry::referrals::{ReferralInput, register_in};
 use crate::registry::{RegistryError, promoters};
 use crate::settle::schedule::run_due;
 use crate::store::verdicts::due_for_recheck;
-use crate::store::{StoreError, dirty, events};
+use crate::store::{StoreError, dirty, events, retry};
 
 /// Signs the demo's events. No secret: it opens a server that nobody else can reach.
 pub const SECRET: &str = "whsec_demo_only_not_a_secret";
@@ -171,21 +171,25 @@ impl Demo {
             return Ok(0);
         }
         let app = &self.running.app;
-        let mut refused = 0;
-        let mut tx = app.db.begin().await?;
-        let campaigns = campaigns(&mut tx, &app.connection).await?;
-        for input in referrals {
-            let clock = self.clock.as_ref();
-            match register_in(&mut tx, &app.connection, clock, &campaigns, input).await {
-                Ok(_) => {}
-                Err(RegistryError::Conflict {
-                    code: "already_referred",
-                    ..
-                }) => refused += 1,
-                Err(error) => return Err(error.into()),
+        let register = || async {
+            let mut refused = 0;
+            let mut tx = app.db.begin().await?;
+            let campaigns = campaigns(&mut tx, &app.connection).await?;
+            for input in referrals {
+                let clock = self.clock.as_ref();
+                match register_in(&mut tx, &app.connection, clock, &campaigns, input).await {
+                    Ok(_) => {}
+                    Err(RegistryError::Conflict {
+                        code: "already_referred",
+                        ..
+                    }) => refused += 1,
+                    Err(error) => return Err(error),
+                }
             }
-        }
-        tx.commit().await?;
+            tx.commit().await?;
+            Ok(refused)
+        };
+        let refused = retry(register).await?;
         app.touched.notify_one();
         Ok(refused)
     }

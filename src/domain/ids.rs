@@ -77,6 +77,8 @@ text_id! {
     UserId;
     /// A session of theirs, `ses_…`; it names the session and opens nothing.
     SessionId;
+    /// One running process of the server, `node_…`; another one after every start.
+    NodeId;
 }
 
 impl CustomerId {

@@ -31,13 +31,21 @@ pub fn dress(routes: Router, limit: Duration) -> Router {
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
 }
 
+/// Runs every handler to its end in a task of its own: neither a client that goes away nor the
+/// time limit cancels what it does at the database half-way.
 async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
-    tokio::time::timeout(limit, next.run(request))
-        .await
-        .unwrap_or_else(|_| {
+    let handler = tokio::spawn(next.run(request));
+    match tokio::time::timeout(limit, handler).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Problem::internal().into_response(),
+        },
+        Err(_) => {
             let detail = "The answer took too long; nothing is promised about the request.";
             Problem::unavailable("request_timeout", 5, detail).into_response()
-        })
+        }
+    }
 }
 
 /// Logs the method, the path without its query (tokens travel there) and the status.
@@ -100,6 +108,31 @@ mod tests {
     async fn text(response: Response) -> String {
         let bytes = axum::body::to_bytes(response.into_body(), 4096).await;
         String::from_utf8(bytes.unwrap().to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_handler_ends_although_its_client_is_gone() {
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (go, goes) = tokio::sync::oneshot::channel::<()>();
+        let (ended, ends) = tokio::sync::oneshot::channel();
+        let parts = std::sync::Arc::new(std::sync::Mutex::new(Some((begun, goes, ended))));
+        let handler = move || async move {
+            let (begun, goes, ended) = parts.lock().unwrap().take().unwrap();
+            begun.send(()).unwrap();
+            goes.await.unwrap();
+            ended.send(()).unwrap();
+        };
+        let routes = dress(
+            Router::new().route("/", get(handler)),
+            Duration::from_secs(30),
+        );
+        let request = Request::get("/").body(Body::empty()).unwrap();
+        let client = tokio::spawn(routes.oneshot(request));
+        begins.await.unwrap();
+        client.abort();
+        assert!(client.await.unwrap_err().is_cancelled());
+        go.send(()).unwrap();
+        ends.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use crate::store::campaigns::{
 };
 use crate::store::connections::get_connection;
 use crate::store::dirty::mark_campaign;
-use crate::store::{Db, StoreError, Tx};
+use crate::store::{Db, StoreError, Tx, retry};
 
 use super::RegistryError;
 
@@ -45,29 +45,31 @@ pub async fn save(
     author: Author<'_>,
 ) -> Result<Saved, RegistryError> {
     let campaign = rules::parse("the campaign", source).map_err(RegistryError::Rules)?;
-    let mut tx = db.begin().await?;
-    check_scope(&mut tx, connection, &campaign).await?;
-    let current = current_campaign(&mut tx, connection, &campaign.id).await?;
-    if current.as_ref().map(|revision| revision.number) != expected {
-        return Err(RegistryError::Stale);
-    }
-    if let Some(current) = current.filter(|c| c.revision == campaign.revision.as_str()) {
-        return Ok(Saved {
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        check_scope(&mut tx, connection, &campaign).await?;
+        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
+        if current.as_ref().map(|revision| revision.number) != expected {
+            return Err(RegistryError::Stale);
+        }
+        let same = current.filter(|c| c.revision == campaign.revision.as_str());
+        let changed = same.is_none();
+        let number = match same {
+            Some(current) => current.number,
+            None => {
+                let tx = &mut tx;
+                put(tx, connection, clock, &campaign, source, expected, author).await?
+            }
+        };
+        tx.commit().await?;
+        let campaign = campaign.clone();
+        Ok(Saved {
             campaign,
-            number: current.number,
-            changed: false,
-        });
-    }
-    let number = put(
-        &mut tx, connection, clock, &campaign, source, expected, author,
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(Saved {
-        campaign,
-        number,
-        changed: true,
+            number,
+            changed,
+        })
     })
+    .await
 }
 
 /// Refuses rules for another mode or account: test data and live data never meet.
@@ -118,8 +120,23 @@ pub async fn load_files(
     (account, mode): (Option<&AccountId>, Mode),
     files: &RuleSet,
 ) -> Result<Loaded, StoreError> {
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let loaded = load_in(&mut tx, connection, clock, (account, mode), files).await?;
+        tx.commit().await?;
+        Ok(loaded)
+    })
+    .await
+}
+
+async fn load_in(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    clock: &dyn Clock,
+    (account, mode): (Option<&AccountId>, Mode),
+    files: &RuleSet,
+) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
-    let mut tx = db.begin().await?;
     for campaign in &files.campaigns {
         let other = campaign
             .account
@@ -129,24 +146,20 @@ pub async fn load_files(
             loaded.elsewhere.push(campaign.id.as_str().to_owned());
             continue;
         }
-        let known = revision_by_hash(&mut tx, connection, &campaign.id, &campaign.revision).await?;
+        let known = revision_by_hash(tx, connection, &campaign.id, &campaign.revision).await?;
         if known.is_some() {
             continue;
         }
-        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
+        let current = current_campaign(tx, connection, &campaign.id).await?;
         let expected = current.map(|revision: StoredRevision| revision.number);
         let source = files.sources.get(&campaign.id).cloned().unwrap_or_default();
         let author = Author {
             who: "file",
             why: "campaign file",
         };
-        put(
-            &mut tx, connection, clock, campaign, &source, expected, author,
-        )
-        .await?;
+        put(tx, connection, clock, campaign, &source, expected, author).await?;
         loaded.saved.push(campaign.id.as_str().to_owned());
     }
-    tx.commit().await?;
     Ok(loaded)
 }
 

@@ -14,7 +14,7 @@ use crate::store::cases::{CaseState, StoredCase, change_case, get_case};
 use crate::store::decisions::insert_decision;
 use crate::store::dirty::{DirtyKind, mark_dirty};
 use crate::store::qualifications::{QualificationState, qualifications_of_referrals};
-use crate::store::{Db, Tx};
+use crate::store::{Db, Tx, retry};
 
 use super::RegistryError;
 
@@ -44,7 +44,7 @@ pub async fn preview(
     case: &CaseId,
     choice: &Choice,
 ) -> Result<Vec<Effect>, RegistryError> {
-    let mut tx = db.begin().await?;
+    let mut tx = db.read().await?;
     let case = known(&mut tx, connection, case).await?;
     check(&case, choice)?;
     let seeds = seeds(&case);
@@ -84,34 +84,37 @@ pub async fn resolve(
     decider: Decider<'_>,
 ) -> Result<StoredCase, RegistryError> {
     check_reason(decider)?;
-    let mut tx = db.begin().await?;
-    let case = known(&mut tx, connection, case).await?;
-    check(&case, choice)?;
-    if case.state == CaseState::Gone {
-        let message = "the facts have changed; there is nothing left to decide".to_owned();
-        return Err(RegistryError::Conflict {
-            code: "case_gone",
-            message,
-        });
-    }
-    refuse_if_settled(&mut tx, connection, &case).await?;
-    decide(&mut tx, connection, clock, &case, Some(choice), decider).await?;
-    if case.state == CaseState::Open {
-        let states = (CaseState::Open, CaseState::Resolved);
-        change_case(
-            &mut tx,
-            connection,
-            &case.id,
-            states.0,
-            states.1,
-            clock.now(),
-        )
-        .await?;
-    }
-    rejudge(&mut tx, connection, seeds(&case), clock.now()).await?;
-    let resolved = known(&mut tx, connection, &case.id).await?;
-    tx.commit().await?;
-    Ok(resolved)
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let case = known(&mut tx, connection, case).await?;
+        check(&case, choice)?;
+        if case.state == CaseState::Gone {
+            let message = "the facts have changed; there is nothing left to decide".to_owned();
+            return Err(RegistryError::Conflict {
+                code: "case_gone",
+                message,
+            });
+        }
+        refuse_if_settled(&mut tx, connection, &case).await?;
+        decide(&mut tx, connection, clock, &case, Some(choice), decider).await?;
+        if case.state == CaseState::Open {
+            let states = (CaseState::Open, CaseState::Resolved);
+            change_case(
+                &mut tx,
+                connection,
+                &case.id,
+                states.0,
+                states.1,
+                clock.now(),
+            )
+            .await?;
+        }
+        rejudge(&mut tx, connection, seeds(&case), clock.now()).await?;
+        let resolved = known(&mut tx, connection, &case.id).await?;
+        tx.commit().await?;
+        Ok(resolved)
+    })
+    .await
 }
 
 /// Takes a decision on a case back, until what it led to is settled.
@@ -123,34 +126,37 @@ pub async fn undo(
     decider: Decider<'_>,
 ) -> Result<StoredCase, RegistryError> {
     check_reason(decider)?;
-    let mut tx = db.begin().await?;
-    let case = known(&mut tx, connection, case).await?;
-    if case.state != CaseState::Resolved {
-        let message = format!(
-            "the case is {}; only a resolved one can be undone",
-            case.state.name()
-        );
-        return Err(RegistryError::Conflict {
-            code: "case_not_resolved",
-            message,
-        });
-    }
-    refuse_if_settled(&mut tx, connection, &case).await?;
-    decide(&mut tx, connection, clock, &case, None, decider).await?;
-    let states = (CaseState::Resolved, CaseState::Gone);
-    change_case(
-        &mut tx,
-        connection,
-        &case.id,
-        states.0,
-        states.1,
-        clock.now(),
-    )
-    .await?;
-    rejudge(&mut tx, connection, seeds(&case), clock.now()).await?;
-    let undone = known(&mut tx, connection, &case.id).await?;
-    tx.commit().await?;
-    Ok(undone)
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let case = known(&mut tx, connection, case).await?;
+        if case.state != CaseState::Resolved {
+            let message = format!(
+                "the case is {}; only a resolved one can be undone",
+                case.state.name()
+            );
+            return Err(RegistryError::Conflict {
+                code: "case_not_resolved",
+                message,
+            });
+        }
+        refuse_if_settled(&mut tx, connection, &case).await?;
+        decide(&mut tx, connection, clock, &case, None, decider).await?;
+        let states = (CaseState::Resolved, CaseState::Gone);
+        change_case(
+            &mut tx,
+            connection,
+            &case.id,
+            states.0,
+            states.1,
+            clock.now(),
+        )
+        .await?;
+        rejudge(&mut tx, connection, seeds(&case), clock.now()).await?;
+        let undone = known(&mut tx, connection, &case.id).await?;
+        tx.commit().await?;
+        Ok(undone)
+    })
+    .await
 }
 
 /// Decides on a referral as a whole or on a match, and has it judged again.
@@ -163,46 +169,49 @@ pub async fn decide_on(
     decider: Decider<'_>,
 ) -> Result<Decision, RegistryError> {
     check_reason(decider)?;
-    let mut tx = db.begin().await?;
-    let made = Decision {
-        id: id(&subject, clock),
-        subject: subject.clone(),
-        choice: choice.cloned(),
-        actor: decider.actor.to_owned(),
-        reason: decider.reason.to_owned(),
-        decided_at: clock.now(),
-    };
-    insert_decision(&mut tx, connection, &made, Some(campaign), None).await?;
-    let (referral, customer) = match subject {
-        Subject::Referral { referral } => (Some(referral), None),
-        Subject::Match { referral, customer } => (Some(referral), Some(customer)),
-        Subject::Case { .. } => (None, None),
-    };
-    let text = |id: &str| BTreeSet::from([id.to_owned()]);
-    if let Some(id) = referral {
-        let ids = text(id.as_str());
-        mark_dirty(
-            &mut tx,
-            connection,
-            DirtyKind::Referral,
-            &ids,
-            clock.now_us(),
-        )
-        .await?;
-    }
-    if let Some(id) = customer {
-        let ids = text(id.as_str());
-        mark_dirty(
-            &mut tx,
-            connection,
-            DirtyKind::Customer,
-            &ids,
-            clock.now_us(),
-        )
-        .await?;
-    }
-    tx.commit().await?;
-    Ok(made)
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let made = Decision {
+            id: id(&subject, clock),
+            subject: subject.clone(),
+            choice: choice.cloned(),
+            actor: decider.actor.to_owned(),
+            reason: decider.reason.to_owned(),
+            decided_at: clock.now(),
+        };
+        insert_decision(&mut tx, connection, &made, Some(campaign), None).await?;
+        let (referral, customer) = match &subject {
+            Subject::Referral { referral } => (Some(referral), None),
+            Subject::Match { referral, customer } => (Some(referral), Some(customer)),
+            Subject::Case { .. } => (None, None),
+        };
+        let text = |id: &str| BTreeSet::from([id.to_owned()]);
+        if let Some(id) = referral {
+            let ids = text(id.as_str());
+            mark_dirty(
+                &mut tx,
+                connection,
+                DirtyKind::Referral,
+                &ids,
+                clock.now_us(),
+            )
+            .await?;
+        }
+        if let Some(id) = customer {
+            let ids = text(id.as_str());
+            mark_dirty(
+                &mut tx,
+                connection,
+                DirtyKind::Customer,
+                &ids,
+                clock.now_us(),
+            )
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(made)
+    })
+    .await
 }
 
 async fn decide(

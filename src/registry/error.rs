@@ -1,7 +1,7 @@
 //! Why a command was refused, in words for the person who gave it.
 
 use crate::rules::Problem;
-use crate::store::StoreError;
+use crate::store::{Passing, StoreError};
 
 /// Why a command was refused. `code` is stable; `pointer` names the field as a JSON pointer.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,12 @@ impl From<StoreError> for RegistryError {
             StoreError::Stale { .. } => Self::Stale,
             other => Self::Store(other),
         }
+    }
+}
+
+impl Passing for RegistryError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_transient())
     }
 }
 

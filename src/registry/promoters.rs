@@ -13,9 +13,10 @@ use crate::rules::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_
 use crate::store::dirty::mark_promoters;
 use crate::store::objects::objects_of_kind;
 use crate::store::promoters::{
-    StoredPromoter, get_promoter, load_promoters, owners_of_coupons, upsert_promoters,
+    StoredPromoter, get_promoter, load_promoters, owners_of_coupons, set_suspended,
+    upsert_promoters,
 };
-use crate::store::{Db, StoreError, Tx};
+use crate::store::{Db, StoreError, Tx, retry};
 
 use super::RegistryError;
 
@@ -47,10 +48,13 @@ pub async fn put(
     clock: &dyn Clock,
     inputs: &[PromoterInput],
 ) -> Result<Vec<Promoter>, RegistryError> {
-    let mut tx = db.begin().await?;
-    let promoters = put_in(&mut tx, connection, clock, inputs).await?;
-    tx.commit().await?;
-    Ok(promoters)
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let promoters = put_in(&mut tx, connection, clock, inputs).await?;
+        tx.commit().await?;
+        Ok(promoters)
+    })
+    .await
 }
 
 /// Registers one promoter that is not there yet. Without an id it is given one that follows
@@ -65,15 +69,19 @@ pub async fn create(
         input.id = made_id(&input);
     }
     let id = PromoterId::from(input.id.trim());
-    let mut tx = db.begin().await?;
-    if get_promoter(&mut tx, connection, &id).await?.is_some() {
-        let message = format!("there is a promoter {id} already; change it, or give another id");
-        return Err(RegistryError::Conflict {
-            code: "id_taken",
-            message,
-        });
-    }
-    put_one(tx, connection, clock, &id, &input).await
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        if get_promoter(&mut tx, connection, &id).await?.is_some() {
+            let message =
+                format!("there is a promoter {id} already; change it, or give another id");
+            return Err(RegistryError::Conflict {
+                code: "id_taken",
+                message,
+            });
+        }
+        put_one(tx, connection, clock, &id, &input).await
+    })
+    .await
 }
 
 /// What to change of a promoter; what is left out stays.
@@ -99,16 +107,25 @@ pub async fn change(
     id: &PromoterId,
     change: PromoterChange,
 ) -> Result<StoredPromoter, RegistryError> {
-    let mut tx = db.begin().await?;
-    let before = get_promoter(&mut tx, connection, id).await?;
-    let before = before
-        .ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))?
-        .promoter;
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let before = get_promoter(&mut tx, connection, id).await?;
+        let before = before
+            .ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))?
+            .promoter;
+        let input = changed(before, change.clone());
+        put_one(tx, connection, clock, id, &input).await
+    })
+    .await
+}
+
+/// A promoter as it is written once it is changed.
+fn changed(before: Promoter, change: PromoterChange) -> PromoterInput {
     let email = before.email.map(|email| email.as_str().to_owned());
     let coupons = before.coupons.iter();
     let coupons = coupons.map(|coupon| coupon.as_str().to_owned());
-    let input = PromoterInput {
-        id: id.as_str().to_owned(),
+    PromoterInput {
+        id: before.id.as_str().to_owned(),
         name: change.name.unwrap_or(before.name),
         email: change.email.unwrap_or(email),
         code: change.code.unwrap_or(before.code),
@@ -116,8 +133,7 @@ pub async fn change(
         stripe_customer_id: change
             .stripe_customer_id
             .unwrap_or(before.stripe_customer_id),
-    };
-    put_one(tx, connection, clock, id, &input).await
+    }
 }
 
 /// Writes one promoter and commits; the error's pointer is within the promoter: `/email`.
@@ -327,18 +343,20 @@ pub async fn suspend(
     promoter: &PromoterId,
     suspended: bool,
 ) -> Result<(), RegistryError> {
-    let mut tx = db.begin().await?;
-    let known = crate::store::promoters::set_suspended(&mut tx, connection, promoter, suspended);
-    if !known.await? {
-        return Err(RegistryError::NotFound(format!("the promoter {promoter}")));
-    }
-    let ids = std::slice::from_ref(promoter);
-    let stored = load_promoters(&mut tx, connection, ids).await?;
-    let coupons: Vec<CouponId> = stored
-        .into_iter()
-        .flat_map(|s| s.promoter.coupons)
-        .collect();
-    mark_promoters(&mut tx, connection, ids, &coupons, clock.now_us()).await?;
-    tx.commit().await?;
-    Ok(())
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        if !set_suspended(&mut tx, connection, promoter, suspended).await? {
+            return Err(RegistryError::NotFound(format!("the promoter {promoter}")));
+        }
+        let ids = std::slice::from_ref(promoter);
+        let stored = load_promoters(&mut tx, connection, ids).await?;
+        let coupons: Vec<CouponId> = stored
+            .into_iter()
+            .flat_map(|s| s.promoter.coupons)
+            .collect();
+        mark_promoters(&mut tx, connection, ids, &coupons, clock.now_us()).await?;
+        tx.commit().await?;
+        Ok(())
+    })
+    .await
 }

@@ -18,7 +18,7 @@ use crate::store::referrals::{
     get_referral, insert_referrals, referrals_by_email, referrals_by_stripe_customer,
     referrals_by_uid,
 };
-use crate::store::{Db, StoreError, Tx};
+use crate::store::{Db, StoreError, Tx, retry};
 
 use super::RegistryError;
 
@@ -67,16 +67,19 @@ pub async fn register(
     clock: &dyn Clock,
     input: &ReferralInput,
 ) -> Result<Registered, RegistryError> {
-    let mut tx = db.begin().await?;
-    let campaigns = campaigns(&mut tx, connection).await?;
-    let outcome = register_in(&mut tx, connection, clock, &campaigns, input).await?;
-    let seeds = Seeds {
-        referrals: BTreeSet::from([outcome.referral().id.clone()]),
-        ..Seeds::default()
-    };
-    rejudge(&mut tx, connection, seeds, clock.now()).await?;
-    tx.commit().await?;
-    Ok(outcome)
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let campaigns = campaigns(&mut tx, connection).await?;
+        let outcome = register_in(&mut tx, connection, clock, &campaigns, input).await?;
+        let seeds = Seeds {
+            referrals: BTreeSet::from([outcome.referral().id.clone()]),
+            ..Seeds::default()
+        };
+        rejudge(&mut tx, connection, seeds, clock.now()).await?;
+        tx.commit().await?;
+        Ok(outcome)
+    })
+    .await
 }
 
 /// Registers one referral in a transaction of the caller's, as imports do.

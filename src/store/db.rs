@@ -3,19 +3,13 @@
 
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use super::dialect::Engine;
 use super::error::StoreError;
-use super::{postgres, sqlite};
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
-
-/// How often the migrations are tried while other nodes may be running the same ones: two nodes
-/// in step lose to each other once a migration, so this has to exceed the number of migrations.
-const MIGRATION_ATTEMPTS: u32 = 20;
+use super::migrations::{self, Schema};
+use super::postgres::{PgTx, Server};
+use super::sqlite;
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -49,7 +43,7 @@ pub enum Db {
         write: SqlitePool,
     },
     /// PostgreSQL.
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 impl Db {
@@ -62,7 +56,7 @@ impl Db {
                 Ok(Self::Sqlite { read, write })
             }
             Some("postgres" | "postgresql") => {
-                Ok(Self::Postgres(postgres::open(url, options).await?))
+                Ok(Self::Postgres(Server::open(url, options).await?))
             }
             // The address may hold a password: only its scheme is repeated.
             Some(scheme) => Err(StoreError::Address(format!("{scheme}:…"))),
@@ -78,82 +72,61 @@ impl Db {
         }
     }
 
-    /// Brings the tables up to date.
-    ///
-    /// Without a lock, for engines that have no advisory locks: each migration and its record
-    /// are one transaction, so of two nodes one fails, looks again, and finds it done.
+    /// Brings the tables up to date; any number of nodes may do so at once. Tables of a later
+    /// program are refused with [`StoreError::Newer`].
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        for attempt in 1..MIGRATION_ATTEMPTS {
-            match self.migrate_once().await {
-                Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                    tracing::debug!(%error, attempt, "migrations are tried again");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                outcome => return Ok(outcome?),
-            }
-        }
-        Ok(self.migrate_once().await?)
+        migrations::run(self).await
     }
 
-    async fn migrate_once(&self) -> Result<(), MigrateError> {
-        match self {
-            Self::Sqlite { write, .. } => unlocked(&SQLITE_MIGRATIONS).run(write).await,
-            Self::Postgres(pool) => unlocked(&POSTGRES_MIGRATIONS).run(pool).await,
-        }
+    /// Whether the tables are those of this program, of an earlier or of a later one.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        migrations::schema(self).await
+    }
+
+    /// Whether the tables are those of this program.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        Ok(self.schema().await? == Schema::Current)
     }
 
     /// Starts a transaction that writes. Dropped without [`Tx::commit`] it is rolled back.
+    ///
+    /// It may fail because of what others do at the same moment: run it by [`retry`](super::retry).
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        match self {
+        match self.clone() {
             // Taking the write lock at once: a later upgrade could fail with SQLITE_BUSY.
             Self::Sqlite { write, .. } => {
-                Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?))
+                uncut(async move { Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)) })
+                    .await
             }
-            Self::Postgres(pool) => Ok(Tx::Postgres(pool.begin().await?)),
+            Self::Postgres(server) => {
+                uncut(async move { Ok(Tx::Postgres(server.begin().await?)) }).await
+            }
         }
     }
 
     /// Starts a transaction that only reads, all of it from one state of the database.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        match self {
-            Self::Sqlite { read, .. } => Ok(Tx::Sqlite(read.begin().await?)),
-            Self::Postgres(pool) => Ok(Tx::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .await?,
-            )),
+        match self.clone() {
+            Self::Sqlite { read, .. } => {
+                uncut(async move { Ok(Tx::Sqlite(read.begin().await?)) }).await
+            }
+            Self::Postgres(server) => {
+                uncut(async move { Ok(Tx::Postgres(server.read().await?)) }).await
+            }
         }
     }
 
     /// Whether the database answers now.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        // As plain text: it is no transaction, and a prepared statement could be looked for on
+        // another server connection than the one that has it.
         match self {
-            Self::Sqlite { read, .. } => sqlx::query("SELECT 1").execute(read).await.map(|_| ())?,
-            Self::Postgres(pool) => sqlx::query("SELECT 1").execute(pool).await.map(|_| ())?,
+            Self::Sqlite { read, .. } => {
+                sqlx::raw_sql("SELECT 1").execute(read).await.map(|_| ())?
+            }
+            Self::Postgres(server) => server.ping().await?,
         }
         Ok(())
-    }
-
-    /// Whether every migration of this program has run, and none that it does not know.
-    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
-        const COUNT: &str = "SELECT COUNT(*) FROM _sqlx_migrations";
-        let (known, count) = match self {
-            Self::Sqlite { read, .. } => (
-                SQLITE_MIGRATIONS.iter().count(),
-                sqlx::query_scalar::<_, i64>(COUNT).fetch_one(read).await,
-            ),
-            Self::Postgres(pool) => (
-                POSTGRES_MIGRATIONS.iter().count(),
-                sqlx::query_scalar::<_, i64>(COUNT).fetch_one(pool).await,
-            ),
-        };
-        match count {
-            Ok(count) => Ok(usize::try_from(count).is_ok_and(|count| count == known)),
-            // No such table: nothing has run yet.
-            Err(sqlx::Error::Database(error)) if is_missing_table(error.code().as_deref()) => {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Closes every connection; on SQLite this writes the WAL back into the file.
@@ -163,23 +136,22 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(server) => server.close().await,
         }
     }
 }
 
-fn unlocked(migrator: &'static Migrator) -> Migrator {
-    let mut unlocked = Migrator {
-        migrations: std::borrow::Cow::Borrowed(&migrator.migrations),
-        ..Migrator::DEFAULT
-    };
-    unlocked.set_locking(false);
-    unlocked
-}
-
-/// `undefined_table` on PostgreSQL; SQLite only has its general `SQLITE_ERROR`.
-fn is_missing_table(code: Option<&str>) -> bool {
-    matches!(code, Some("42P01" | "1"))
+/// Runs `work` to its end, even if whoever waits for it is gone. `sqlx` hands a connection back
+/// with a transaction open on it when the future that begins one is dropped half-way
+/// (seen in 0.9.0): a transaction that has begun is always handed to somebody who can end it.
+async fn uncut<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::spawn(work).await {
+        Ok(outcome) => outcome,
+        // The runtime is ending, or the driver panicked: there is no transaction.
+        Err(_) => Err(StoreError::Database(sqlx::Error::WorkerCrashed)),
+    }
 }
 
 /// A transaction on either engine.
@@ -188,7 +160,7 @@ pub enum Tx {
     /// On SQLite.
     Sqlite(Transaction<'static, Sqlite>),
     /// On PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(PgTx),
 }
 
 impl Tx {
@@ -198,6 +170,15 @@ impl Tx {
             Self::Sqlite(_) => Engine::Sqlite,
             Self::Postgres(_) => Engine::Postgres,
         }
+    }
+
+    /// Runs a text of several statements without values, as migrations are.
+    pub(super) async fn script(&mut self, text: &'static str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(|_| ())?,
+            Self::Postgres(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(|_| ())?,
+        }
+        Ok(())
     }
 
     /// Makes it permanent. When this returns, it survives a crash and a power failure.

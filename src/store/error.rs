@@ -1,6 +1,8 @@
 //! What can go wrong at the database, and which of it is worth another try.
 //! "Not there" is no error: reads answer `Option` or an empty list.
 
+use std::borrow::Cow;
+
 /// An error of the database room. Messages may name tables and constraints; they are for
 /// logs and operators, never for an answer over HTTP.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +44,23 @@ pub enum StoreError {
         /// Which column, and why.
         detail: String,
     },
-    /// The migrations did not run.
-    #[error("the database's tables could not be brought up to date: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The tables were made by a later program.
+    #[error(
+        "the database's tables are newer than this program: migration {found} has run, and this \
+         one knows up to {known}; start the version that the other nodes run"
+    )]
+    Newer {
+        /// The last migration that has run.
+        found: i64,
+        /// The last one that this program knows.
+        known: i64,
+    },
+    /// The tables were made by another program than any release of this one.
+    #[error(
+        "migration {0} ran with another text than this program has; the database was made by \
+         another build: use that, or another DATABASE_URL"
+    )]
+    Changed(i64),
     /// The folder of the database file cannot be made.
     #[error("the folder of the database file cannot be made: {0}")]
     Folder(#[source] std::io::Error),
@@ -69,6 +85,7 @@ impl From<sqlx::Error> for StoreError {
             | ErrorKind::NotNullViolation
             | ErrorKind::CheckViolation => Self::Refused(words),
             _ if is_refused_by_trigger(cause.code().as_deref()) => Self::Refused(words),
+            _ if is_pooled_away(cause.code().as_deref()) => Self::Unfit(POOLED_AWAY.to_owned()),
             _ => Self::Database(error),
         }
     }
@@ -86,16 +103,18 @@ impl StoreError {
     /// Whether the same transaction may succeed when it is run again from its start:
     /// serialization failure and deadlock on PostgreSQL, a busy file on SQLite.
     pub fn is_transient(&self) -> bool {
+        let code = self.code();
+        let code = code.as_deref().unwrap_or_default();
+        matches!(code, "40001" | "40P01") || sqlite_code(code) == Some(5)
+    }
+
+    /// The database's own code of an error that has no variant here: an SQLSTATE of five
+    /// characters on PostgreSQL, a number on SQLite.
+    pub(super) fn code(&self) -> Option<Cow<'_, str>> {
         let Self::Database(error) = self else {
-            return false;
+            return None;
         };
-        let Some(code) = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-        else {
-            return false;
-        };
-        matches!(code.as_ref(), "40001" | "40P01") || sqlite_code(&code) == Some(5)
+        error.as_database_error()?.code()
     }
 
     /// Whether the database cannot be reached or cannot write now: the request should be
@@ -108,6 +127,15 @@ impl StoreError {
 /// SQLite's `RAISE(ABORT)` is `SQLITE_CONSTRAINT_TRIGGER`; PL/pgSQL's `RAISE` is `P0001`.
 fn is_refused_by_trigger(code: Option<&str>) -> bool {
     matches!(code, Some("1811" | "P0001"))
+}
+
+/// What is said when prepared statements get lost between us and the server.
+const POOLED_AWAY: &str = "prepared statements do not stay with their connection: a pooler in \
+    transaction mode stands between; add ?statement-cache-capacity=0 to DATABASE_URL";
+
+/// A prepared statement that is not there, or is there although it was never made here.
+fn is_pooled_away(code: Option<&str>) -> bool {
+    matches!(code, Some("26000" | "42P05"))
 }
 
 /// The primary result code of SQLite; codes of PostgreSQL have five characters and are no match.

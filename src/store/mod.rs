@@ -9,6 +9,7 @@ mod db;
 pub mod dialect;
 mod error;
 pub mod json;
+mod migrations;
 mod postgres;
 mod retry;
 mod sqlite;
@@ -52,6 +53,7 @@ pub mod users;
 
 pub use db::{ConnectOptions, Db, Tx};
 pub use error::StoreError;
-pub use retry::{ATTEMPTS_MAX, retry};
+pub use migrations::Schema;
+pub use retry::{ATTEMPTS_MAX, Passing, retry};
 pub use statement::{Record, Statement};
 pub use value::Value;

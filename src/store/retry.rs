@@ -1,28 +1,51 @@
 //! Runs a transaction again when the database asks for it.
 //! It knows nothing of what the transaction does; each attempt starts from the beginning.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::StoreError;
+use crate::random;
+use crate::telemetry::metric;
 
 /// How often a transaction is attempted in all.
-pub const ATTEMPTS_MAX: u32 = 6;
-/// The pause before the second attempt; it doubles each time (10, 20, 40, 80, 160 ms).
+pub const ATTEMPTS_MAX: u32 = 14;
+/// The longest pause before the second attempt; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// No pause is longer than this, so that all of them together stay under four seconds.
+const PAUSE_MAX: Duration = Duration::from_millis(400);
+
+/// An error that can tell whether it may pass by itself.
+pub trait Passing {
+    /// Whether the same transaction may succeed when it is run again from its start.
+    fn is_transient(&self) -> bool;
+}
+
+impl Passing for StoreError {
+    fn is_transient(&self) -> bool {
+        Self::is_transient(self)
+    }
+}
 
 /// Runs `attempt` until it succeeds, fails for good, or has been tried [`ATTEMPTS_MAX`] times.
 /// Only serialization failures, deadlocks (40001, 40P01) and `SQLITE_BUSY` are tried again.
-pub async fn retry<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+///
+/// Every transaction that writes is run by this, and begins inside of `attempt`: what an attempt
+/// read before it failed may be wrong by the next one. Pauses are drawn by chance, so that
+/// transactions that met once do not meet again.
+pub async fn retry<T, E, F>(mut attempt: impl FnMut() -> F) -> Result<T, E>
 where
-    F: Future<Output = Result<T, StoreError>>,
+    E: Passing + Display,
+    F: Future<Output = Result<T, E>>,
 {
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS_MAX {
         match attempt().await {
             Err(error) if error.is_transient() => {
                 tracing::debug!(%error, "transaction is run again");
-                tokio::time::sleep(pause).await;
-                pause = pause.saturating_mul(2);
+                metrics::counter!(metric::RETRIES).increment(1);
+                tokio::time::sleep(random::up_to(pause)).await;
+                pause = pause.saturating_mul(2).min(PAUSE_MAX);
             }
             outcome => return outcome,
         }

@@ -132,7 +132,10 @@ impl<'v> Statement<'v> {
         for piece in self.pieces(tx.engine())? {
             written += match tx {
                 Tx::Sqlite(tx) => piece.sqlite().execute(&mut **tx).await?.rows_affected(),
-                Tx::Postgres(tx) => piece.postgres().execute(&mut **tx).await?.rows_affected(),
+                Tx::Postgres(tx) => {
+                    let query = piece.postgres().persistent(tx.keeps_statements());
+                    query.execute(&mut **tx).await?.rows_affected()
+                }
             };
         }
         Ok(written)
@@ -169,7 +172,8 @@ impl<'v> Statement<'v> {
                     }
                 }
                 Tx::Postgres(tx) => {
-                    for row in piece.postgres().fetch_all(&mut **tx).await? {
+                    let query = piece.postgres().persistent(tx.keeps_statements());
+                    for row in query.fetch_all(&mut **tx).await? {
                         found.push(R::from_row(&row)?);
                     }
                 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Imported;
 use crate::app::Opened;
+use crate::domain::campaign::Campaign;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{CampaignId, PromoterId};
 use crate::domain::people::{Promoter, Referral};
@@ -17,7 +18,7 @@ use crate::registry::promoters::{PromoterInput, put};
 use crate::registry::referrals::{ReferralInput, Registered, register_in};
 use crate::rules::KnownCoupons;
 use crate::store::promoters::{list_promoters, load_promoters};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, retry};
 
 /// Rows written in one transaction.
 const CHUNK_ROWS: usize = 500;
@@ -148,10 +149,9 @@ pub(super) async fn referrals(
     rows.sort_by(|(_, a), (_, b)| (a.referred_at, &a.id).cmp(&(b.referred_at, &b.id)));
     let mut imported = Imported::default();
     for chunk in rows.chunks(CHUNK_ROWS) {
-        let mut tx = opened.db.begin().await?;
-        for (line, referral) in chunk {
-            let (id, clock) = (opened.id(), opened.clock.as_ref());
-            match register_in(&mut tx, id, clock, &campaigns, &claim(referral)).await {
+        let outcomes = retry(|| register_all(opened, &campaigns, chunk)).await?;
+        for ((line, referral), outcome) in chunk.iter().zip(outcomes) {
+            match outcome {
                 Ok(Registered::New(_)) => imported.new += 1,
                 Ok(Registered::Existing(there)) if there == *referral => imported.unchanged += 1,
                 Ok(Registered::Existing(there)) => {
@@ -168,13 +168,30 @@ pub(super) async fn referrals(
                     };
                     notes.unusable(&file, *line, problem);
                 }
-                Err(RegistryError::Store(error)) => return Err(error.into()),
                 Err(refused) => notes.unusable(&file, *line, refused),
             }
         }
-        tx.commit().await?;
     }
     Ok(Some(imported))
+}
+
+/// Registers referrals in one transaction; what became of each, refusals included.
+async fn register_all(
+    opened: &Opened,
+    campaigns: &[Campaign],
+    chunk: &[(u64, Referral)],
+) -> Result<Vec<Result<Registered, RegistryError>>, StoreError> {
+    let (id, clock) = (opened.id(), opened.clock.as_ref());
+    let mut outcomes = Vec::with_capacity(chunk.len());
+    let mut tx = opened.db.begin().await?;
+    for (_, referral) in chunk {
+        match register_in(&mut tx, id, clock, campaigns, &claim(referral)).await {
+            Err(RegistryError::Store(error)) => return Err(error),
+            outcome => outcomes.push(outcome),
+        }
+    }
+    tx.commit().await?;
+    Ok(outcomes)
 }
 
 async fn all_promoters(tx: &mut Tx, opened: &Opened) -> Result<Promoters, StoreError> {
