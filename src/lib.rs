@@ -29,6 +29,7 @@
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
 //! | [`verify`] | everything that can be recomputed, recomputed and compared |
 //! | [`offline`] | the evaluator on files, or on what is stored: backtests |
+//! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`http`] | the server loop, problems, bodies |
 //! | [`access`] | users, sessions, keys, the table of routes with what each needs, the audit log |
 //! | [`shared`] | what the rooms of a running server share |
@@ -56,6 +57,7 @@ pub mod ingest;
 pub mod intake;
 pub mod ledger;
 pub mod matching;
+pub mod notify;
 pub mod offline;
 pub mod payments;
 pub mod queue;

@@ -1,7 +1,9 @@
 //! What is worth a row in the audit log, by name, and writing it. Rows are written in the
 //! transaction that does the thing, and last in it.
 
+use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::domain::access::By;
 use crate::domain::ids::ConnectionId;
@@ -88,6 +90,13 @@ actions! {
     KeyRevoked, "key.revoked";
     /// A mail could not be delivered and was given up.
     MailFailed, "mail.failed";
+}
+
+/// A value by its digest: enough to see that it is another, without saying what it is.
+pub fn digest<T: Serialize>(value: &T) -> String {
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    let digest = hex::encode(Sha256::digest(text));
+    digest.get(..16).unwrap_or(&digest).to_owned()
 }
 
 /// Writes a row. `detail` is a small JSON object without secrets; people are named by id.

@@ -71,6 +71,11 @@ impl Access {
         }
     }
 
+    /// The connection whose people these are.
+    pub const fn connection(&self) -> &ConnectionId {
+        &self.connection
+    }
+
     /// Told whenever a mail was put into the outbox.
     pub fn mailed(&self) -> Arc<Notify> {
         Arc::clone(&self.mailed)

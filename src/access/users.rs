@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::audit::{Action, note};
-use super::links::{Mail, address, make};
+use super::links::{LinkPurpose, Mail, address, make};
 use super::{Access, AccessError, user_id};
 use crate::domain::access::{Actor, By, Permission, Role};
 use crate::domain::email::CanonicalEmail;
@@ -59,6 +59,39 @@ impl Access {
     /// Invites somebody by mail. Whoever is invited already is invited again; whoever has come
     /// already is a conflict.
     pub async fn invite(&self, invitation: &Invitation, by: &By) -> Result<User, AccessError> {
+        let mut tx = self.db.begin().await?;
+        let user = self.add_in(&mut tx, invitation, by).await?;
+        let inviter = match &by.actor {
+            Actor::User { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        self.queue_mail_of(&mut tx, Mail::Invitation, &user.id, inviter)
+            .await?;
+        tx.commit().await?;
+        self.mailed.notify_one();
+        Ok(user)
+    }
+
+    /// Invites somebody without a mail; the link that lets them in.
+    pub async fn add(
+        &self,
+        invitation: &Invitation,
+        by: &By,
+    ) -> Result<(User, String), AccessError> {
+        let mut tx = self.db.begin().await?;
+        let user = self.add_in(&mut tx, invitation, by).await?;
+        let wanted = (LinkPurpose::Invitation, Some(&user.id));
+        let token = make(&mut tx, &self.connection, wanted, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok((user, address(&self.base_url, &token)))
+    }
+
+    async fn add_in(
+        &self,
+        tx: &mut Tx,
+        invitation: &Invitation,
+        by: &By,
+    ) -> Result<User, AccessError> {
         let email = mailbox(&invitation.email)?;
         may_give(by, invitation.role)?;
         let name = match invitation.name.trim() {
@@ -78,12 +111,11 @@ impl Access {
             signed_in_at: None,
             has_password: false,
         };
-        let mut tx = self.db.begin().await?;
-        self.check_promoter(&mut tx, &user).await?;
-        let before = user_by_email(&mut tx, &self.connection, &user.email).await?;
+        self.check_promoter(tx, &user).await?;
+        let before = user_by_email(tx, &self.connection, &user.email).await?;
         let user = match before {
             None => {
-                insert_user(&mut tx, &self.connection, &user).await?;
+                insert_user(tx, &self.connection, &user).await?;
                 user
             }
             Some(before) if before.state == UserState::Invited => {
@@ -93,8 +125,8 @@ impl Access {
                     created_at: before.created_at,
                     ..user
                 };
-                change_user(&mut tx, &self.connection, &before, &user).await?;
-                void_links_of(&mut tx, &self.connection, &user.id, now).await?;
+                change_user(tx, &self.connection, &before, &user).await?;
+                void_links_of(tx, &self.connection, &user.id, now).await?;
                 user
             }
             Some(_) => {
@@ -102,17 +134,9 @@ impl Access {
                 return Err(AccessError::conflict("email_in_use", message));
             }
         };
-        let inviter = match &by.actor {
-            Actor::User { name, .. } => Some(name.clone()),
-            _ => None,
-        };
-        self.queue_mail_of(&mut tx, Mail::Invitation, &user.id, inviter)
-            .await?;
         let what = json!({ "role": user.role, "promoter": user.promoter });
-        self.note(&mut tx, by, Action::UserInvited, &user.id, what)
+        self.note(tx, by, Action::UserInvited, &user.id, what)
             .await?;
-        tx.commit().await?;
-        self.mailed.notify_one();
         Ok(user)
     }
 

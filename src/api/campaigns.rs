@@ -158,7 +158,7 @@ async fn put(
         return Err(refusal::field("id_mismatch", "/source", detail));
     }
     let author = Author {
-        who: &caller.by.actor.label(),
+        by: &caller.by,
         why: &put.reason,
     };
     let (app, number) = (&api.app, edited.number());

@@ -235,7 +235,7 @@ async fn resolve(
     let (app, id) = (&api.app, CaseId::from(id));
     let choice = wanted.choice.of(&look(&api, &caller, &id).await?)?;
     let decider = Decider {
-        actor: &caller.by.actor.label(),
+        by: &caller.by,
         reason: &wanted.reason,
     };
     let clock = app.clock.as_ref();
@@ -259,7 +259,7 @@ async fn undo(
     let wanted: Undo = input.json()?;
     let (app, id) = (&api.app, CaseId::from(id));
     let decider = Decider {
-        actor: &caller.by.actor.label(),
+        by: &caller.by,
         reason: &wanted.reason,
     };
     let clock = app.clock.as_ref();

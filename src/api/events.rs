@@ -14,6 +14,7 @@ use super::caller::Caller;
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal::{self, not_found};
+use crate::access::audit::{Action, note};
 use crate::access::routes::{self, On};
 use crate::clock::SECOND_US;
 use crate::domain::ids::EventId;
@@ -118,6 +119,12 @@ async fn replay(
     let requeued = retry(|| async {
         let mut tx = api.app.db.begin().await?;
         let requeued = requeue_events(&mut tx, &caller.connection, &ids).await?;
+        if requeued > 0 {
+            let subject = format!("event:{}", event.id);
+            let entry = (Action::EventsReplayed, subject, serde_json::json!({}));
+            let now_us = api.app.clock.now_us();
+            note(&mut tx, &caller.connection, now_us, &caller.by, entry).await?;
+        }
         tx.commit().await?;
         Ok::<_, StoreError>(requeued)
     })

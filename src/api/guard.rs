@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::caller::authenticate;
 use super::{Api, BODY_BYTES_MAX, idempotency, method_not_allowed, refusal};
-use crate::access::routes::{Needs, Route};
+use crate::access::routes::{self, Needs, Route};
 use crate::http::{Problem, body};
 
 /// Answers a request, or says why not.
@@ -44,6 +44,9 @@ async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response
         .await
         .map_err(refusal::body)?;
     let key = idempotency::key(&parts.method, &parts.headers)?;
+    if key.is_some() && route == routes::API_KEY_ADD {
+        return Err(idempotency::unsupported());
+    }
     parts.extensions.insert(caller.by.clone());
     parts.extensions.insert(caller.clone());
     let request = Request::from_parts(parts, Body::from(bytes.clone()));

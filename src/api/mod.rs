@@ -6,6 +6,7 @@
 //! [`access::routes`](crate::access::routes). [`refusal`] has the words that resources share.
 
 mod answer;
+mod audit;
 mod batches;
 mod caller;
 mod campaigns;
@@ -14,6 +15,7 @@ mod events;
 mod guard;
 mod idempotency;
 mod input;
+mod keys;
 mod ledger;
 mod params;
 mod promoters;
@@ -21,6 +23,7 @@ mod qualifications;
 mod referral_view;
 mod referrals;
 mod refusal;
+mod users;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -30,6 +33,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
+use self::caller::Caller;
+use crate::access::Access;
 use crate::http::Problem;
 use crate::shared::App;
 
@@ -46,6 +51,18 @@ struct Api {
     noted: Mutex<BTreeMap<String, i64>>,
 }
 
+impl Api {
+    /// The services of users, for a key of the connection that they are for: a database may
+    /// hold several connections, and nobody of one sees who is in another.
+    fn access(&self, caller: &Caller) -> Result<&Access, Problem> {
+        let access = &self.app.access;
+        if *access.connection() == caller.connection {
+            return Ok(access);
+        }
+        Err(Problem::not_found("There is nothing at this address."))
+    }
+}
+
 /// Every route of the API.
 pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
     let api = Arc::new(Api {
@@ -54,14 +71,17 @@ pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
         noted: Mutex::default(),
     });
     let resources = Router::new()
+        .merge(audit::routes())
         .merge(batches::routes())
         .merge(campaigns::routes())
         .merge(cases::routes())
         .merge(events::routes())
+        .merge(keys::routes())
         .merge(ledger::routes())
         .merge(promoters::routes())
         .merge(qualifications::routes())
         .merge(referrals::routes())
+        .merge(users::routes())
         .route_layer(from_fn_with_state(Arc::clone(&api), guard::guard))
         .method_not_allowed_fallback(|| async { method_not_allowed() });
     resources.with_state(api)

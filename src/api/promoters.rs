@@ -87,7 +87,14 @@ async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
         stripe_customer_id: new.stripe_customer_id,
     };
     let app = &api.app;
-    let created = create(&app.db, &caller.connection, app.clock.as_ref(), input).await?;
+    let created = create(
+        &app.db,
+        &caller.connection,
+        app.clock.as_ref(),
+        input,
+        &caller.by,
+    )
+    .await?;
     app.touched.notify_one();
     with(StatusCode::CREATED, &shown(created))
 }
@@ -171,7 +178,7 @@ async fn edit(
     };
     let (app, id) = (&api.app, PromoterId::from(id));
     let clock = app.clock.as_ref();
-    let changed = change(&app.db, &caller.connection, clock, &id, wanted).await?;
+    let changed = change(&app.db, &caller.connection, clock, &id, wanted, &caller.by).await?;
     app.touched.notify_one();
     ok(&shown(changed))
 }
@@ -197,7 +204,15 @@ async fn unsuspended(
 async fn set_suspended(api: &Api, caller: &Caller, id: String, input: &Input, to: bool) -> Answer {
     let Nothing {} = input.json()?;
     let (app, id) = (&api.app, PromoterId::from(id));
-    suspend(&app.db, &caller.connection, app.clock.as_ref(), &id, to).await?;
+    suspend(
+        &app.db,
+        &caller.connection,
+        app.clock.as_ref(),
+        &id,
+        to,
+        &caller.by,
+    )
+    .await?;
     app.touched.notify_one();
     ok(&shown(find(api, caller, &id).await?))
 }

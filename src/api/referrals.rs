@@ -70,7 +70,14 @@ async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
         stripe_customer_id: new.stripe_customer_id,
     };
     let app = &api.app;
-    let outcome = register(&app.db, &caller.connection, app.clock.as_ref(), &input).await?;
+    let outcome = register(
+        &app.db,
+        &caller.connection,
+        app.clock.as_ref(),
+        &input,
+        &caller.by,
+    )
+    .await?;
     app.touched.notify_one();
     let status = match &outcome {
         Registered::New(_) => StatusCode::CREATED,

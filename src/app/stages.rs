@@ -8,8 +8,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
+use crate::domain::time::Timestamp;
 use crate::ingest::read::Scope;
 use crate::ingest::worker::ingest_batch;
+use crate::notify::Mailer;
+use crate::notify::worker::{Post, deliver_due, tidy};
 use crate::queue::worker::{judge_batch, mark_due};
 use crate::settle::schedule::run_due;
 use crate::store::{StoreError, retry};
@@ -20,19 +23,51 @@ use crate::workers::Workers;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the schedule is looked at.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(15);
+/// A mail that failed is looked at again this often.
+const MAIL_EVERY: Duration = Duration::from_secs(5);
+/// What has ended is forgotten this often.
+const TIDY_EVERY_SECONDS: i64 = 3600;
 /// After an error a stage waits this long.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts every stage; the schedule of batches as well, unless they are run by hand.
-pub(super) fn start(app: &Arc<App>, batches_by_hand: bool) -> Workers {
+pub(super) fn start(app: &Arc<App>, mailer: Option<Mailer>, batches_by_hand: bool) -> Workers {
     let mut workers = Workers::default();
     let stop = workers.stop();
     workers.spawn("ingest", ingest(Arc::clone(app), stop.clone()));
     workers.spawn("judge", judge(Arc::clone(app), stop.clone()));
+    workers.spawn("mail", mail(Arc::clone(app), mailer, stop.clone()));
     if !batches_by_hand {
         workers.spawn("settle", settle(Arc::clone(app), stop));
     }
     workers
+}
+
+/// Mail, and forgetting what has ended.
+async fn mail(app: Arc<App>, mailer: Option<Mailer>, stop: CancellationToken) {
+    let mailed = app.access.mailed();
+    let post = Post {
+        db: &app.db,
+        connection: &app.connection,
+        clock: app.clock.as_ref(),
+        base_url: app.access.base_url(),
+        mailer: mailer.as_ref(),
+    };
+    let mut tidied_at = Timestamp::default();
+    while !stop.is_cancelled() {
+        let now = app.clock.now();
+        if now > tidied_at.plus_seconds(TIDY_EVERY_SECONDS) {
+            tidied_at = now;
+            if let Err(error) = tidy(&app.db, &app.connection, app.clock.as_ref()).await {
+                log("mail", &error);
+            }
+        }
+        match worked("mail", deliver_due(&post).await) {
+            Some(0) => rest(&mailed, MAIL_EVERY, &stop).await,
+            Some(_) => {}
+            None => rest(&mailed, ERROR_PAUSE, &stop).await,
+        }
+    }
 }
 
 async fn ingest(app: Arc<App>, stop: CancellationToken) {

@@ -1,0 +1,145 @@
+//! `/keys`: API keys, made by a key that gives no more than it has. A key is answered once,
+//! when it is made.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::answer::{Answer, List, instant, ok, with};
+use super::caller::Caller;
+use super::input::{Input, Nothing};
+use super::params::{Params, bad_cursor};
+use super::refusal::{self, not_found};
+use crate::access::keys::{self, KeyError};
+use crate::access::routes::{self, On};
+use crate::domain::time::Timestamp;
+use crate::http::Problem;
+use crate::random;
+use crate::store::api_keys::ApiKey;
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .on(routes::API_KEYS, list)
+        .on(routes::API_KEY_ADD, add)
+        .on(routes::API_KEY, one)
+        .on(routes::API_KEY_REVOKE, revoke)
+}
+
+/// A key as it is answered.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    created_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+}
+
+fn shown(key: ApiKey) -> Shown {
+    Shown {
+        id: key.key_id,
+        name: key.name,
+        scopes: key.scopes.split(' ').map(str::to_owned).collect(),
+        created_at: instant(key.created_at),
+        last_used_at: key.last_used_at.map(instant),
+        revoked_at: key.revoked_at.map(instant),
+    }
+}
+
+async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    let page = params.page(&[])?;
+    let mut rows = keys::list(&api.app.db, &caller.connection).await?;
+    if let Some(after) = &page.after {
+        let at = rows.iter().position(|row| row.key_id == *after);
+        rows.drain(..=at.ok_or_else(bad_cursor)?);
+    }
+    ok(&List::cut(rows, &page).map(shown))
+}
+
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    ok(&find(&api, &caller, &id).await?)
+}
+
+async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Shown, Problem> {
+    let rows = keys::list(&api.app.db, &caller.connection).await?;
+    let found = rows.into_iter().find(|row| row.key_id == id);
+    found.map(shown).ok_or_else(|| not_found("key"))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    name: String,
+    scopes: Vec<String>,
+}
+
+/// A new key, the only time that it can be seen.
+#[derive(Debug, Serialize)]
+struct Made {
+    key: String,
+    #[serde(flatten)]
+    shown: Shown,
+}
+
+async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
+    let new: New = input.json()?;
+    let app = &api.app;
+    let chance = random::secret_bytes().map_err(|error| {
+        tracing::error!(%error, "a key could not be made");
+        Problem::internal()
+    })?;
+    let made = keys::create(
+        &app.db,
+        &caller.connection,
+        app.clock.as_ref(),
+        chance,
+        (&new.name, &new.scopes),
+        &caller.by,
+    );
+    let made = made.await.map_err(refused)?;
+    let answer = Made {
+        key: made.key,
+        shown: shown(made.stored),
+    };
+    with(StatusCode::CREATED, &answer)
+}
+
+fn refused(error: KeyError) -> Problem {
+    let words = error.to_string();
+    match error {
+        KeyError::Name => refusal::field("name_invalid", "/name", words),
+        KeyError::NoScopes | KeyError::UnknownScope(_) => {
+            refusal::field("scope_invalid", "/scopes", words)
+        }
+        KeyError::NotYours(_) => Problem::new(
+            StatusCode::FORBIDDEN,
+            "scope_not_yours",
+            "Not allowed",
+            words,
+        )
+        .at("/scopes"),
+        KeyError::Store(error) => refusal::store(error),
+    }
+}
+
+async fn revoke(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    let Nothing {} = input.json()?;
+    let app = &api.app;
+    let clock = app.clock.as_ref();
+    find(&api, &caller, &id).await?;
+    if !keys::revoke(&app.db, &caller.connection, clock, &id, &caller.by).await? {
+        let detail = "The key is revoked already.";
+        return Err(refusal::conflict("nothing_to_change", detail));
+    }
+    ok(&find(&api, &caller, &id).await?)
+}
