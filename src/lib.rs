@@ -29,9 +29,9 @@
 //! | [`registry`] | commands of people: campaigns, promoters, referrals, decisions |
 //! | [`verify`] | everything that can be recomputed, recomputed and compared |
 //! | [`offline`] | the evaluator on files, or on what is stored: backtests |
-//! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`http`] | the server loop, problems, bodies |
 //! | [`access`] | users, sessions, keys, the table of routes with what each needs, the audit log |
+//! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
 //! | [`api`] | JSON under `/api/v1`, one file per resource |
 //! | [`cli`] | one file per subcommand |

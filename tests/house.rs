@@ -151,6 +151,21 @@ fn pure_rooms_name_nothing_impure() {
     }
 }
 
+/// A handler that is not given to a row of the table would need nothing of anybody.
+#[test]
+fn routes_come_from_the_table_alone() {
+    let mut seen = 0;
+    for (file, code) in rooms().into_values().flatten() {
+        let served = code.split("#[cfg(test)]").next().unwrap();
+        seen += served.matches(".on(routes::").count();
+        let is_table = file.ends_with("access/routes.rs");
+        for word in [".route(", ".route_service(", ".nest(", ".nest_service(", ".fallback_service("] {
+            assert!(is_table || !served.contains(word), "{} adds {word}", file.display());
+        }
+    }
+    assert!(seen > 30, "only {seen} routes were seen: the search is broken");
+}
+
 #[test]
 fn every_room_is_on_the_map() {
     let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));

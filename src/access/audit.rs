@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::access::By;
 use crate::domain::ids::ConnectionId;
 use crate::store::audit::{NewAuditRow, append_audit};
-use crate::store::{StoreError, Tx};
+use crate::store::{Db, StoreError, Tx, retry};
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident, $name:literal;)*) => {
@@ -60,7 +60,7 @@ actions! {
     CaseUndone, "case.undone";
     /// A referral or a match was decided on directly.
     DecisionMade, "decision.made";
-    /// A batch was run by hand.
+    /// A batch is run by hand, if anything is due.
     BatchRun, "batch.run";
     /// Somebody was invited.
     UserInvited, "user.invited";
@@ -117,4 +117,21 @@ pub async fn note(
     };
     append_audit(tx, connection, &row).await?;
     Ok(())
+}
+
+/// Writes a row before something that is many transactions, so that nothing of it happens
+/// without a row.
+pub async fn announce(
+    db: &Db,
+    connection: &ConnectionId,
+    at_us: i64,
+    by: &By,
+    entry: (Action, String, Value),
+) -> Result<(), StoreError> {
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        note(&mut tx, connection, at_us, by, entry.clone()).await?;
+        tx.commit().await
+    })
+    .await
 }

@@ -13,6 +13,7 @@ use super::caller::Caller;
 use super::input::{Input, Nothing, instant};
 use super::params::{LIMIT_MAX, Params, bad_cursor};
 use super::refusal::not_found;
+use crate::access::audit::{Action, announce};
 use crate::access::routes::{self, On};
 use crate::domain::currency::Currency;
 use crate::domain::ids::{BatchId, QualificationId};
@@ -222,6 +223,9 @@ struct Run {
 async fn run(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
     let Nothing {} = input.json()?;
     let app = &api.app;
+    let entry = (Action::BatchRun, "batches".to_owned(), serde_json::json!({}));
+    let now_us = app.clock.now_us();
+    announce(&app.db, &caller.connection, now_us, &caller.by, entry).await?;
     let ran = schedule::run_now(&app.db, &caller.connection, app.clock.as_ref()).await?;
     app.touched.notify_one();
     let batch = match ran {

@@ -45,7 +45,7 @@ pub(super) fn start(app: &Arc<App>, mailer: Option<Mailer>, batches_by_hand: boo
 
 /// Mail, and forgetting what has ended.
 async fn mail(app: Arc<App>, mailer: Option<Mailer>, stop: CancellationToken) {
-    let mailed = app.access.mailed();
+    let told = app.access.mailed();
     let post = Post {
         db: &app.db,
         connection: &app.connection,
@@ -63,9 +63,9 @@ async fn mail(app: Arc<App>, mailer: Option<Mailer>, stop: CancellationToken) {
             }
         }
         match worked("mail", deliver_due(&post).await) {
-            Some(0) => rest(&mailed, MAIL_EVERY, &stop).await,
+            Some(0) => rest(&told, MAIL_EVERY, &stop).await,
             Some(_) => {}
-            None => rest(&mailed, ERROR_PAUSE, &stop).await,
+            None => rest(&told, ERROR_PAUSE, &stop).await,
         }
     }
 }

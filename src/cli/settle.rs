@@ -6,7 +6,9 @@ use std::io::Write;
 
 use super::settings::SettingsArgs;
 use super::{Exit, database};
+use crate::access::audit::{Action, announce};
 use crate::app::Opened;
+use crate::domain::access::By;
 use crate::domain::currency::Currency;
 use crate::domain::ids::QualificationId;
 use crate::domain::money::Money;
@@ -40,6 +42,8 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
         let (db, id, clock) = (&opened.db, opened.id(), opened.clock.as_ref());
         let schedule = &opened.config.settle_cron.schedule;
         let ran = if args.now {
+            let entry = (Action::BatchRun, "batches".to_owned(), serde_json::json!({}));
+            announce(db, id, clock.now_us(), &By::command_line(), entry).await?;
             run_now(db, id, clock).await?
         } else {
             run_due(db, id, schedule, clock).await?

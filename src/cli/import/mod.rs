@@ -9,11 +9,10 @@ use std::path::PathBuf;
 
 use super::settings::SettingsArgs;
 use super::{Exit, database};
-use crate::access::audit::{Action, note};
+use crate::access::audit::{Action, announce};
 use crate::app::Opened;
 use crate::domain::access::By;
 use crate::offline::Notes;
-use crate::store::{StoreError, retry};
 
 /// `qualify import …`
 #[derive(Debug, clap::Args)]
@@ -72,7 +71,10 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
         };
         imported.unusable = notes.count();
         if matches!(args.what, What::Events(_)) && imported.new > 0 {
-            note_events(&opened, imported.new).await?;
+            let what = serde_json::json!({ "events": imported.new });
+            let entry = (Action::EventsImported, "events".to_owned(), what);
+            let (by, now_us) = (By::command_line(), opened.clock.now_us());
+            announce(&opened.db, opened.id(), now_us, &by, entry).await?;
         }
         database::drain(&opened).await?;
         show(&imported, file.json, out)?;
@@ -99,19 +101,6 @@ async fn take_in(
         What::Referrals(_) => people::referrals(opened, source, notes).await,
         What::Events(_) => events::import(opened, source, notes).await.map(Some),
     }
-}
-
-/// Events are stored in groups, so one row says how many there were once all are.
-async fn note_events(opened: &Opened, new: u64) -> Result<(), StoreError> {
-    retry(|| async {
-        let mut tx = opened.db.begin().await?;
-        let what = serde_json::json!({ "events": new });
-        let entry = (Action::EventsImported, "events".to_owned(), what);
-        let now_us = opened.clock.now_us();
-        note(&mut tx, opened.id(), now_us, &By::command_line(), entry).await?;
-        tx.commit().await
-    })
-    .await
 }
 
 fn show(imported: &Imported, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
