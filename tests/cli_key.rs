@@ -88,26 +88,52 @@ fn people_are_made_changed_and_kept_out() {
     let folder = folder.path();
     let (code, setup, _) = user(folder, &["link"]);
     assert_eq!(code, Some(0));
-    assert!(setup.starts_with("http://127.0.0.1:8080/link?token="), "{setup}");
+    assert!(
+        setup.starts_with("http://127.0.0.1:8080/link?token="),
+        "{setup}"
+    );
 
     let (code, link, said) = user(folder, &["create", "ana@example.com", "--role", "owner"]);
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(link.trim().len(), "http://127.0.0.1:8080/link?token=".len() + 43);
-    let made = ["create", "Bea@Example.com", "--role", "admin", "--name", "Bea", "--json"];
+    assert_eq!(
+        link.trim().len(),
+        "http://127.0.0.1:8080/link?token=".len() + 43
+    );
+    let made = [
+        "create",
+        "Bea@Example.com",
+        "--role",
+        "admin",
+        "--name",
+        "Bea",
+        "--json",
+    ];
     let (_, json, _) = user(folder, &made);
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["email"], &json["state"]), (&"bea@example.com".into(), &"invited".into()));
+    assert_eq!(
+        (&json["email"], &json["state"]),
+        (&"bea@example.com".into(), &"invited".into())
+    );
     assert!(json["link"].as_str().unwrap().contains("/link?token="));
     let id = json["id"].as_str().unwrap();
 
-    assert_eq!(user(folder, &["role", id, "viewer"]).1, "bea@example.com is viewer, invited\n");
+    assert_eq!(
+        user(folder, &["role", id, "viewer"]).1,
+        "bea@example.com is viewer, invited\n"
+    );
     assert_eq!(user(folder, &["link", "bea@example.com"]).0, Some(0));
-    assert_eq!(user(folder, &["deactivate", id]).1, "bea@example.com is viewer, deactivated\n");
+    assert_eq!(
+        user(folder, &["deactivate", id]).1,
+        "bea@example.com is viewer, deactivated\n"
+    );
     let (code, _, said) = user(folder, &["reset", id]);
     assert!(code == Some(1) && said.contains("deactivated"), "{said}");
     assert_eq!(user(folder, &["reactivate", id]).0, Some(0));
     let (_, table, _) = user(folder, &["list"]);
-    assert!(table.contains("ana@example.com") && table.contains("owner"), "{table}");
+    assert!(
+        table.contains("ana@example.com") && table.contains("owner"),
+        "{table}"
+    );
     let (_, viewers, _) = user(folder, &["list", "--role", "viewer", "--json"]);
     let viewers: Value = serde_json::from_str(&viewers).unwrap();
     assert_eq!(viewers.as_array().unwrap().len(), 1);
@@ -115,7 +141,15 @@ fn people_are_made_changed_and_kept_out() {
     for (arguments, expected) in [
         (&["link", "nobody@example.com"][..], 3),
         (&["deactivate", "usr_x"], 3),
-        (&["create", "eve@example.com\r\nBcc: x@y.io", "--role", "viewer"], 1),
+        (
+            &[
+                "create",
+                "eve@example.com\r\nBcc: x@y.io",
+                "--role",
+                "viewer",
+            ],
+            1,
+        ),
         (&["create", "eve@example.com", "--role", "king"], 2),
         (&["create", "eve@example.com", "--role", "promoter"], 1),
     ] {

@@ -159,11 +159,24 @@ fn routes_come_from_the_table_alone() {
         let served = code.split("#[cfg(test)]").next().unwrap();
         seen += served.matches(".on(routes::").count();
         let is_table = file.ends_with("access/routes.rs");
-        for word in [".route(", ".route_service(", ".nest(", ".nest_service(", ".fallback_service("] {
-            assert!(is_table || !served.contains(word), "{} adds {word}", file.display());
+        for word in [
+            ".route(",
+            ".route_service(",
+            ".nest(",
+            ".nest_service(",
+            ".fallback_service(",
+        ] {
+            assert!(
+                is_table || !served.contains(word),
+                "{} adds {word}",
+                file.display()
+            );
         }
     }
-    assert!(seen > 30, "only {seen} routes were seen: the search is broken");
+    assert!(
+        seen > 30,
+        "only {seen} routes were seen: the search is broken"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use crate::domain::access::Permission;
 use crate::http::Problem;
 use crate::random::NoChance;
-use crate::store::StoreError;
+use crate::store::{Passing, StoreError};
 
 /// Why it was refused.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,12 @@ impl AccessError {
             code,
             message: message.into(),
         }
+    }
+}
+
+impl Passing for AccessError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_transient())
     }
 }
 

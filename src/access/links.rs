@@ -13,7 +13,6 @@ use crate::domain::access::{Actor, By, Grants, Role};
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{ConnectionId, UserId};
 use crate::domain::time::{DAY_SECONDS, Timestamp};
-use crate::store::Tx;
 pub use crate::store::links::LinkPurpose;
 use crate::store::links::{
     Link, insert_link, link_by_hash, use_link, use_setup_links, void_links_of,
@@ -23,6 +22,7 @@ use crate::store::sessions::end_sessions_of;
 use crate::store::users::{
     User, UserState, change_user, get_user, has_owner, insert_user, set_password_hash,
 };
+use crate::store::{Tx, retry};
 
 /// Where a link leads; the token comes as the parameter `token`, because parameters are not
 /// logged.
@@ -140,14 +140,17 @@ pub fn address(base_url: &str, token: &str) -> String {
 impl Access {
     /// A link that makes the first owner, if there is none: printed when the server starts.
     pub async fn setup_link(&self) -> Result<Option<String>, AccessError> {
-        let mut tx = self.db.begin().await?;
-        if has_owner(&mut tx, &self.connection).await? {
-            return Ok(None);
-        }
-        let purpose = (LinkPurpose::Setup, None);
-        let token = make(&mut tx, &self.connection, purpose, self.clock.now()).await?;
-        tx.commit().await?;
-        Ok(Some(address(&self.base_url, &token)))
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            if has_owner(&mut tx, &self.connection).await? {
+                return Ok(None);
+            }
+            let purpose = (LinkPurpose::Setup, None);
+            let token = make(&mut tx, &self.connection, purpose, self.clock.now()).await?;
+            tx.commit().await?;
+            Ok(Some(address(&self.base_url, &token)))
+        })
+        .await
     }
 
     /// What a link would do. It can be looked at any number of times.
@@ -187,19 +190,27 @@ impl Access {
         // What is filled in is looked at before the link is used up.
         let view = self.look_at_link(token).await?;
         let ready = self.ready(&view, filled).await?;
+        retry(|| self.use_once(&hash, (&view, &ready), visitor)).await
+    }
+
+    async fn use_once(
+        &self,
+        hash: &[u8; 32],
+        (view, ready): (&LinkView, &Ready),
+        visitor: &Visitor,
+    ) -> Result<Started, AccessError> {
         let mut tx = self.db.begin().await?;
         let user = match view.purpose {
-            LinkPurpose::Setup => self.set_up(&mut tx, &hash, ready, visitor).await?,
+            LinkPurpose::Setup => self.set_up(&mut tx, hash, ready, visitor).await?,
             purpose => {
-                let link = use_link(&mut tx, &hash, self.clock.now()).await?;
+                let link = use_link(&mut tx, hash, self.clock.now()).await?;
                 let id = link.and_then(|link| link.user);
                 let id = id.ok_or(AccessError::LinkGone)?;
                 self.let_in(&mut tx, (purpose, &id), ready, visitor).await?
             }
         };
-        let started = self
-            .begin(&mut tx, &user, visitor, view.purpose.name())
-            .await?;
+        let how = view.purpose.name();
+        let started = self.begin(&mut tx, &user, visitor, how).await?;
         tx.commit().await?;
         Ok(started)
     }
@@ -234,7 +245,7 @@ impl Access {
         &self,
         tx: &mut Tx,
         hash: &[u8; 32],
-        ready: Ready,
+        ready: &Ready,
         visitor: &Visitor,
     ) -> Result<User, AccessError> {
         let now = self.clock.now();
@@ -244,8 +255,8 @@ impl Access {
         }
         let user = User {
             id: user_id(&self.connection, &ready.email),
-            email: ready.email,
-            name: ready.name.unwrap_or_default(),
+            email: ready.email.clone(),
+            name: ready.name.clone().unwrap_or_default(),
             role: Role::Owner,
             promoter: None,
             state: UserState::Active,
@@ -272,7 +283,7 @@ impl Access {
         &self,
         tx: &mut Tx,
         (purpose, id): (LinkPurpose, &UserId),
-        ready: Ready,
+        ready: &Ready,
         visitor: &Visitor,
     ) -> Result<User, AccessError> {
         let now = self.clock.now();
@@ -289,7 +300,7 @@ impl Access {
         if purpose == LinkPurpose::Invitation {
             user.state = UserState::Active;
             user.changed_at = now;
-            user.name = ready.name.unwrap_or(user.name);
+            user.name = ready.name.clone().unwrap_or(user.name);
             change_user(tx, &self.connection, &before, &user).await?;
             self.note_of(tx, &user, Action::UserJoined, visitor).await?;
         }
@@ -334,15 +345,14 @@ impl Access {
         mail: Mail,
         user: &UserId,
     ) -> Result<(), AccessError> {
-        self.queue_mail_of(tx, mail, user, None).await
+        self.queue_mail_of(tx, (mail, None), user).await
     }
 
     pub(super) async fn queue_mail_of(
         &self,
         tx: &mut Tx,
-        mail: Mail,
+        (mail, inviter): (Mail, Option<String>),
         user: &UserId,
-        inviter: Option<String>,
     ) -> Result<(), AccessError> {
         let now = self.clock.now();
         let payload = json!(MailPayload { inviter });

@@ -125,11 +125,11 @@ impl Access {
         let (db, signed) = (self.db.clone(), found.signed.clone());
         let idle = now.plus_seconds(life(signed.role).idle_seconds);
         tokio::spawn(async move {
-            let write = async {
+            let write = retry(|| async {
                 let mut tx = db.begin().await?;
                 touch_session(&mut tx, &signed.connection, &signed.session, now, idle).await?;
                 tx.commit().await
-            };
+            });
             if let Err(error) = write.await {
                 tracing::debug!(%error, "the use of a session was not noted");
             }

@@ -12,12 +12,13 @@ use super::{Access, AccessError, password, user_id};
 use crate::domain::access::{Actor, By, Grants, Signed};
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::UserId;
-use crate::store::StoreError;
 use crate::store::limits::refill;
+use crate::store::links::void_links_of;
 use crate::store::sessions::end_sessions_of;
 use crate::store::users::{
     User, UserState, get_user, password_hash, set_password_hash, user_by_email,
 };
+use crate::store::{StoreError, retry};
 
 /// Longest address that is looked at, in bytes; a longer one is of nobody.
 const EMAIL_BYTES_MAX: usize = 512;
@@ -32,13 +33,22 @@ impl Access {
     ) -> Result<Started, AccessError> {
         self.addresses.take(visitor.address, self.clock.now_us())?;
         let account = Account::of(self, email);
-        let (user, stored) = self.look_up(&account).await?;
+        let (user, stored) = retry(|| self.look_up(&account)).await?;
         let right = self.hasher.verify(stored, password).await?;
         let user = user.filter(|user| right && user.state == UserState::Active);
         let Some(user) = user else {
-            self.note_refusal(&account, visitor).await?;
+            retry(|| self.note_refusal(&account, visitor)).await?;
             return Err(AccessError::Refused);
         };
+        retry(|| self.come_in(&user, &account, visitor)).await
+    }
+
+    async fn come_in(
+        &self,
+        user: &User,
+        account: &Account,
+        visitor: &Visitor,
+    ) -> Result<Started, AccessError> {
         let mut tx = self.db.begin().await?;
         // It may have been deactivated, or its password changed, while the hash was worked out.
         let again = get_user(&mut tx, &self.connection, &user.id).await?;
@@ -112,6 +122,12 @@ impl Access {
     ) -> Result<(), AccessError> {
         self.addresses.take(visitor.address, self.clock.now_us())?;
         let account = Account::of(self, email);
+        retry(|| self.queue_link(mail, &account)).await?;
+        self.mailed.notify_one();
+        Ok(())
+    }
+
+    async fn queue_link(&self, mail: Mail, account: &Account) -> Result<(), AccessError> {
         let mut tx = self.db.begin().await?;
         let (bucket, now_us) = (account.bucket("mail"), self.clock.now_us());
         take(&mut tx, &self.connection, &bucket, MAIL, now_us).await??;
@@ -120,10 +136,9 @@ impl Access {
             None => None,
         };
         // Also for nobody: whether there is somebody is found out when it is delivered.
-        let id = user.map_or(account.id, |user| user.id);
+        let id = user.map_or_else(|| account.id.clone(), |user| user.id);
         self.queue_mail(&mut tx, mail, &id).await?;
         tx.commit().await?;
-        self.mailed.notify_one();
         Ok(())
     }
 
@@ -135,12 +150,8 @@ impl Access {
         new: &str,
         visitor: &Visitor,
     ) -> Result<Started, AccessError> {
-        let mut tx = self.db.begin().await?;
-        let bucket = bucket("password", signed.email.as_str());
-        let now_us = self.clock.now_us();
-        take(&mut tx, &self.connection, &bucket, PASSWORD, now_us).await??;
-        let stored = password_hash(&mut tx, &self.connection, &signed.user).await?;
-        tx.commit().await?;
+        let account = Account::of(self, signed.email.as_str());
+        let (_, stored) = retry(|| self.look_up(&account)).await?;
         if stored.is_some() && !self.hasher.verify(stored, current).await? {
             return Err(AccessError::invalid(
                 "password_wrong",
@@ -150,13 +161,25 @@ impl Access {
         }
         password::check(new, &signed.email)?;
         let hash = self.hasher.hash(new).await?;
+        retry(|| self.renew(signed, (&account, &hash), visitor)).await
+    }
+
+    /// Sets the password and goes on under a new token; every other session ends.
+    async fn renew(
+        &self,
+        signed: &Signed,
+        (account, hash): (&Account, &str),
+        visitor: &Visitor,
+    ) -> Result<Started, AccessError> {
+        let (now, now_us) = (self.clock.now(), self.clock.now_us());
         let mut tx = self.db.begin().await?;
         let user = get_user(&mut tx, &self.connection, &signed.user).await?;
         let user = user.filter(|user| user.state == UserState::Active);
         let user = user.ok_or(AccessError::Refused)?;
-        set_password_hash(&mut tx, &self.connection, &user.id, &hash, self.clock.now()).await?;
+        set_password_hash(&mut tx, &self.connection, &user.id, hash, now).await?;
         end_sessions_of(&mut tx, &self.connection, &user.id).await?;
-        refill(&mut tx, &self.connection, &bucket).await?;
+        void_links_of(&mut tx, &self.connection, &user.id, now).await?;
+        refill(&mut tx, &self.connection, &account.bucket("password")).await?;
         let by = signed.by(visitor.request.clone());
         let entry = (
             Action::PasswordChanged,

@@ -9,7 +9,6 @@ use super::{Access, AccessError, user_id};
 use crate::domain::access::{Actor, By, Permission, Role};
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{PromoterId, UserId};
-use crate::store::Tx;
 use crate::store::links::void_links_of;
 use crate::store::promoters::get_promoter;
 use crate::store::sessions::end_sessions_of;
@@ -17,6 +16,7 @@ pub use crate::store::users::{User, UserState};
 use crate::store::users::{
     change_user, get_user, hold_owners, insert_user, list_users, user_by_email, users_of_promoter,
 };
+use crate::store::{Tx, retry};
 
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 120;
@@ -59,15 +59,19 @@ impl Access {
     /// Invites somebody by mail. Whoever is invited already is invited again; whoever has come
     /// already is a conflict.
     pub async fn invite(&self, invitation: &Invitation, by: &By) -> Result<User, AccessError> {
-        let mut tx = self.db.begin().await?;
-        let user = self.add_in(&mut tx, invitation, by).await?;
         let inviter = match &by.actor {
             Actor::User { name, .. } => Some(name.clone()),
             _ => None,
         };
-        self.queue_mail_of(&mut tx, Mail::Invitation, &user.id, inviter)
-            .await?;
-        tx.commit().await?;
+        let user = retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let user = self.add_in(&mut tx, invitation, by).await?;
+            let mail = (Mail::Invitation, inviter.clone());
+            self.queue_mail_of(&mut tx, mail, &user.id).await?;
+            tx.commit().await?;
+            Ok::<_, AccessError>(user)
+        });
+        let user = user.await?;
         self.mailed.notify_one();
         Ok(user)
     }
@@ -78,12 +82,15 @@ impl Access {
         invitation: &Invitation,
         by: &By,
     ) -> Result<(User, String), AccessError> {
-        let mut tx = self.db.begin().await?;
-        let user = self.add_in(&mut tx, invitation, by).await?;
-        let wanted = (LinkPurpose::Invitation, Some(&user.id));
-        let token = make(&mut tx, &self.connection, wanted, self.clock.now()).await?;
-        tx.commit().await?;
-        Ok((user, address(&self.base_url, &token)))
+        retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let user = self.add_in(&mut tx, invitation, by).await?;
+            let wanted = (LinkPurpose::Invitation, Some(&user.id));
+            let token = make(&mut tx, &self.connection, wanted, self.clock.now()).await?;
+            tx.commit().await?;
+            Ok((user, address(&self.base_url, &token)))
+        })
+        .await
     }
 
     async fn add_in(
@@ -173,6 +180,15 @@ impl Access {
         by: &By,
     ) -> Result<User, AccessError> {
         may_give(by, role)?;
+        retry(|| self.set_role_once(id, (role, promoter.clone()), by)).await
+    }
+
+    async fn set_role_once(
+        &self,
+        id: &UserId,
+        (role, promoter): (Role, Option<PromoterId>),
+        by: &By,
+    ) -> Result<User, AccessError> {
         let mut tx = self.db.begin().await?;
         let before = self.subject(&mut tx, id, by).await?;
         let after = User {
@@ -194,12 +210,12 @@ impl Access {
 
     /// Lets somebody in no more. Their sessions end at once.
     pub async fn deactivate(&self, id: &UserId, by: &By) -> Result<User, AccessError> {
-        self.set_state(id, UserState::Deactivated, by).await
+        retry(|| self.set_state(id, UserState::Deactivated, by)).await
     }
 
     /// Lets somebody in again; they sign in as before.
     pub async fn reactivate(&self, id: &UserId, by: &By) -> Result<User, AccessError> {
-        self.set_state(id, UserState::Active, by).await
+        retry(|| self.set_state(id, UserState::Active, by)).await
     }
 
     async fn set_state(&self, id: &UserId, state: UserState, by: &By) -> Result<User, AccessError> {
@@ -230,6 +246,10 @@ impl Access {
     /// A link made by hand, for whoever cannot get mail: it signs in, lets in for the first
     /// time, or with `reset` gives a new password.
     pub async fn link_for(&self, id: &UserId, reset: bool, by: &By) -> Result<String, AccessError> {
+        retry(|| self.link_once(id, reset, by)).await
+    }
+
+    async fn link_once(&self, id: &UserId, reset: bool, by: &By) -> Result<String, AccessError> {
         let mut tx = self.db.begin().await?;
         let user = self.subject(&mut tx, id, by).await?;
         let mail = if reset { Mail::Reset } else { Mail::SignIn };

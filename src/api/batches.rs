@@ -223,7 +223,11 @@ struct Run {
 async fn run(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
     let Nothing {} = input.json()?;
     let app = &api.app;
-    let entry = (Action::BatchRun, "batches".to_owned(), serde_json::json!({}));
+    let entry = (
+        Action::BatchRun,
+        "batches".to_owned(),
+        serde_json::json!({}),
+    );
     let now_us = app.clock.now_us();
     announce(&app.db, &caller.connection, now_us, &caller.by, entry).await?;
     let ran = schedule::run_now(&app.db, &caller.connection, app.clock.as_ref()).await?;

@@ -42,7 +42,11 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
         let (db, id, clock) = (&opened.db, opened.id(), opened.clock.as_ref());
         let schedule = &opened.config.settle_cron.schedule;
         let ran = if args.now {
-            let entry = (Action::BatchRun, "batches".to_owned(), serde_json::json!({}));
+            let entry = (
+                Action::BatchRun,
+                "batches".to_owned(),
+                serde_json::json!({}),
+            );
             announce(db, id, clock.now_us(), &By::command_line(), entry).await?;
             run_now(db, id, clock).await?
         } else {

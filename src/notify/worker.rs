@@ -159,11 +159,14 @@ async fn reader(post: &Post<'_>, message: &OutboxMessage) -> Result<Option<User>
 }
 
 async fn link(post: &Post<'_>, purpose: LinkPurpose, user: &UserId) -> Result<String, AccessError> {
-    let mut tx = post.db.begin().await?;
-    let wanted = (purpose, Some(user));
-    let token = links::make(&mut tx, post.connection, wanted, post.clock.now()).await?;
-    tx.commit().await?;
-    Ok(links::address(post.base_url, &token))
+    retry(|| async {
+        let mut tx = post.db.begin().await?;
+        let wanted = (purpose, Some(user));
+        let token = links::make(&mut tx, post.connection, wanted, post.clock.now()).await?;
+        tx.commit().await?;
+        Ok(links::address(post.base_url, &token))
+    })
+    .await
 }
 
 async fn ended(

@@ -141,7 +141,9 @@ impl Bench {
         let key = self.key("live", &["*"], 200).await;
         let auth = [("authorization", key.as_str())];
         let put = json!({ "source": RULES, "reason": "the first" });
-        let saved = self.json("PUT", "/api/v1/campaigns/spring", &auth, put).await;
+        let saved = self
+            .json("PUT", "/api/v1/campaigns/spring", &auth, put)
+            .await;
         assert_eq!(saved.status, 201, "{saved:?}");
         for (id, name, code) in [
             ("prom_ana", "Ana".to_owned(), "ana".to_owned()),

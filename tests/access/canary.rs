@@ -19,7 +19,10 @@ async fn nothing_of_another_promoter_is_answered() {
     for path in ["/api/v1/promoters", "/api/v1/referrals", "/api/v1/cases"] {
         let seen = bench.ask("GET", path, &auth).await;
         let body = seen.body;
-        assert!(body.contains(MARK) || body.contains("ref_2"), "{path}: {body}");
+        assert!(
+            body.contains(MARK) || body.contains("ref_2"),
+            "{path}: {body}"
+        );
     }
     let mut asked = 0;
     for route in ALL.iter().filter(|route| route.verb() == Verb::Get) {

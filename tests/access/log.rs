@@ -14,7 +14,9 @@ async fn log(bench: &Bench) -> Vec<String> {
     let app = &bench.server.app;
     let mut tx = app.db.read().await.unwrap();
     let filter = AuditFilter::default();
-    let rows = list_audit(&mut tx, &app.connection, &filter, None, 500).await.unwrap();
+    let rows = list_audit(&mut tx, &app.connection, &filter, None, 500)
+        .await
+        .unwrap();
     let line = |row: &qualify::store::audit::AuditRow| {
         format!("{} {} by {}", row.action, row.subject, row.actor)
     };
@@ -31,21 +33,6 @@ async fn every_change_over_the_api_has_its_row() {
         ("x-request-id", "req-of-mine"),
         ("if-match", "\"1\""),
     ];
-    let changed = RULES.replace("50.00", "60.00");
-    for (method, path, body) in [
-        ("PUT", "/campaigns/spring", json!({ "source": changed, "reason": "dearer" })),
-        ("PATCH", "/promoters/prom_ana", json!({ "email": "secret@example.com" })),
-        ("POST", "/promoters/prom_ana/suspend", json!({})),
-        ("POST", "/promoters/prom_ana/unsuspend", json!({})),
-        ("POST", "/events/evt_cus_1/replay", json!({})),
-        ("POST", "/users", json!({ "email": "vi@example.com", "role": "viewer" })),
-        ("POST", "/batches/run", json!({})),
-        ("POST", "/keys", json!({ "name": "k", "scopes": ["cases:read"] })),
-    ] {
-        let path = format!("/api/v1{path}");
-        let answer = bench.json(method, &path, &auth, body).await;
-        assert!(answer.status < 300, "{method} {path}: {answer:?}");
-    }
     let case: Value = {
         let list = bench.ask("GET", "/api/v1/cases", &auth).await;
         serde_json::from_str(&list.body).unwrap()
@@ -57,14 +44,49 @@ async fn every_change_over_the_api_has_its_row() {
     let path = format!("/api/v1/cases/{case}/undo");
     let reason = json!({ "reason": "yes" });
     assert_eq!(bench.json("POST", &path, &auth, reason).await.status, 200);
+    let changed = RULES.replace("50.00", "60.00");
+    for (method, path, body) in [
+        (
+            "PUT",
+            "/campaigns/spring",
+            json!({ "source": changed, "reason": "dearer" }),
+        ),
+        (
+            "PATCH",
+            "/promoters/prom_ana",
+            json!({ "email": "secret@example.com" }),
+        ),
+        ("POST", "/promoters/prom_ana/suspend", json!({})),
+        ("POST", "/promoters/prom_ana/unsuspend", json!({})),
+        ("POST", "/events/evt_cus_1/replay", json!({})),
+        (
+            "POST",
+            "/users",
+            json!({ "email": "vi@example.com", "role": "viewer" }),
+        ),
+        ("POST", "/batches/run", json!({})),
+        (
+            "POST",
+            "/keys",
+            json!({ "name": "k", "scopes": ["cases:read"] }),
+        ),
+    ] {
+        let path = format!("/api/v1{path}");
+        let answer = bench.json(method, &path, &auth, body).await;
+        assert!(answer.status < 300, "{method} {path}: {answer:?}");
+    }
     // What was refused changed nothing and has no row.
     let refused = json!({ "name": "" });
-    let answer = bench.json("PATCH", "/api/v1/promoters/prom_ana", &auth, refused).await;
+    let answer = bench
+        .json("PATCH", "/api/v1/promoters/prom_ana", &auth, refused)
+        .await;
     assert_eq!(answer.status, 422);
 
     let rows = log(&bench).await;
     insta::assert_snapshot!("changes", rows[before..].join("\n"));
-    let answer = bench.ask("GET", "/api/v1/audit?action=promoter.changed", &auth).await;
+    let answer = bench
+        .ask("GET", "/api/v1/audit?action=promoter.changed", &auth)
+        .await;
     let page: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(page["data"].as_array().unwrap().len(), 1);
     assert_eq!(page["data"][0]["request"], "req-of-mine");
@@ -86,10 +108,18 @@ async fn found(bench: &Bench) -> Vec<String> {
         account: None,
         mode: app.config.stripe.mode,
     };
-    let report = verify(&app.db, &app.connection, &scope, app.clock.now()).await.unwrap();
-    let check = report.checks.iter().find(|check| check.name == "audit_log").unwrap();
+    let report = verify(&app.db, &app.connection, &scope, app.clock.now())
+        .await
+        .unwrap();
+    let check = report
+        .checks
+        .iter()
+        .find(|check| check.name == "audit_log")
+        .unwrap();
     let differences = check.differences.iter();
-    differences.map(|one| format!("{}: {}", one.place, one.seen)).collect()
+    differences
+        .map(|one| format!("{}: {}", one.place, one.seen))
+        .collect()
 }
 
 /// Somebody who has the database and takes its triggers away first.
@@ -114,16 +144,30 @@ async fn whoever_changes_the_log_is_found() {
     bench.person("ana@example.com", Role::Owner, None).await;
     assert_eq!(found(&bench).await, Vec::<String>::new());
     let db = &bench.server.app.db;
-    tamper(db, &["UPDATE audit_log SET actor = 'system' WHERE number = 3"]).await;
-    assert_eq!(found(&bench).await, ["audit_log 3: it is not what was written"]);
+    tamper(
+        db,
+        &["UPDATE audit_log SET actor = 'system' WHERE number = 3"],
+    )
+    .await;
+    assert_eq!(
+        found(&bench).await,
+        ["audit_log 3: it is not what was written"]
+    );
     tamper(db, &["DELETE FROM audit_log WHERE number = 3"]).await;
     let seen = found(&bench).await;
-    assert_eq!(seen, ["audit_log 4: the row before it is 2: rows are missing"]);
+    assert_eq!(
+        seen,
+        ["audit_log 4: the row before it is 2: rows are missing"]
+    );
     // Cutting off the end shows, and so does moving the end with it.
     tamper(db, &["DELETE FROM audit_log WHERE number > 2"]).await;
     let seen = found(&bench).await;
     assert!(seen[0].starts_with("audit_heads: the last row is 2, and the chain ends at "));
     tamper(db, &["UPDATE audit_heads SET number = 2"]).await;
-    assert_eq!(found(&bench).await.len(), 1, "the hash of the end is another");
+    assert_eq!(
+        found(&bench).await.len(),
+        1,
+        "the hash of the end is another"
+    );
     bench.end().await;
 }

@@ -62,7 +62,9 @@ async fn given_up(bench: &Bench) -> Vec<AuditRow> {
         ..AuditFilter::default()
     };
     let mut tx = app.db.read().await.unwrap();
-    list_audit(&mut tx, &app.connection, &filter, None, 100).await.unwrap()
+    list_audit(&mut tx, &app.connection, &filter, None, 100)
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +80,10 @@ async fn an_invitation_arrives_and_its_link_lets_in() {
     let access = bench.access();
     let owner = bench.person("ana@example.com", Role::Owner, None).await;
     let by = owner.signed.by(None);
-    access.invite(&invitation("bea@example.com"), &by).await.unwrap();
+    access
+        .invite(&invitation("bea@example.com"), &by)
+        .await
+        .unwrap();
     // The server's own worker delivers it.
     while smtp.mails().is_empty() {
         tokio::task::yield_now().await;
@@ -88,7 +93,7 @@ async fn an_invitation_arrives_and_its_link_lets_in() {
     assert_eq!(mail.to, ["<bea@example.com>"]);
     let text = plain(&mail.text);
     for part in [
-        "From: \"qualify\" <hello@q.example.com>\n",
+        "From: qualify <hello@q.example.com>\n",
         "To: bea@example.com\n",
         "Subject: You are invited to q.example.com\n",
         "Auto-Submitted: auto-generated\n",
@@ -98,14 +103,23 @@ async fn an_invitation_arrives_and_its_link_lets_in() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let link = text.lines().find(|line| line.contains("/link?token=")).unwrap();
+    let link = text
+        .lines()
+        .find(|line| line.contains("/link?token="))
+        .unwrap();
     let filled = Filled::default();
     let visitor = bench.visitor("10.1.1.1");
-    let started = access.use_link(token(link), &filled, &visitor).await.unwrap();
+    let started = access
+        .use_link(token(link), &filled, &visitor)
+        .await
+        .unwrap();
     assert_eq!(started.signed.email.as_str(), "bea@example.com");
     // No token ever lay in the database.
     let rows = outbox(&bench).await;
-    assert!(rows.iter().all(|row| !row.1.contains("token") && !row.1.contains("link")));
+    assert!(
+        rows.iter()
+            .all(|row| !row.1.contains("token") && !row.1.contains("link"))
+    );
     bench.end().await;
 }
 
@@ -119,7 +133,10 @@ async fn a_mail_is_tried_again_and_given_up_in_sight() {
     // Nothing is due yet for the server's own worker: it looks every few seconds only, and
     // whatever it takes from us is tried again like any other.
     smtp.is(Mood::Later);
-    access.invite(&invitation("bea@example.com"), &by).await.unwrap();
+    access
+        .invite(&invitation("bea@example.com"), &by)
+        .await
+        .unwrap();
     let mut attempts = 0;
     for _ in 0..200 {
         bench.clock.advance(3600);
@@ -132,7 +149,10 @@ async fn a_mail_is_tried_again_and_given_up_in_sight() {
     let row = outbox(&bench).await.remove(0);
     assert_eq!(row.2, 8, "eight attempts: {row:?}");
     let why = row.3.unwrap();
-    assert!(why.contains("451") || why.contains("no connection"), "{why}");
+    assert!(
+        why.contains("451") || why.contains("no connection"),
+        "{why}"
+    );
     assert!(!why.contains("greylisted") && !why.contains('@'), "{why}");
     assert!(attempts > 0 && smtp.mails().is_empty());
     let rows = given_up(&bench).await;
@@ -154,7 +174,12 @@ async fn nobody_and_the_deactivated_get_no_mail() {
     bench.person("ana@example.com", Role::Owner, None).await;
     let gone = bench.person("gone@example.com", Role::Viewer, None).await;
     access.deactivate(&gone.signed.user, &by).await.unwrap();
-    for email in ["nobody@example.com", "gone@example.com", "no address", "ana@example.com"] {
+    for email in [
+        "nobody@example.com",
+        "gone@example.com",
+        "no address",
+        "ana@example.com",
+    ] {
         let visitor = bench.visitor("10.1.1.1");
         access.send_sign_in_link(email, &visitor).await.unwrap();
     }
@@ -175,13 +200,19 @@ async fn what_a_mail_server_refuses_for_good_is_not_tried_again() {
     let bench = Bench::start_with(&settings).await;
     let by = By::command_line();
     let access = bench.access();
-    access.invite(&invitation("bea@example.com"), &by).await.unwrap();
+    access
+        .invite(&invitation("bea@example.com"), &by)
+        .await
+        .unwrap();
     while given_up(&bench).await.is_empty() {
         tokio::task::yield_now().await;
     }
     assert_eq!(smtp.asked.lock().unwrap().len(), 1);
     let row = outbox(&bench).await.remove(0);
-    assert_eq!((row.2, row.3.as_deref()), (1, Some("the mail server refuses it: answer 550")));
+    assert_eq!(
+        (row.2, row.3.as_deref()),
+        (1, Some("the mail server refuses it: answer 550"))
+    );
     bench.end().await;
 }
 

@@ -48,21 +48,34 @@ async fn the_first_owner_comes_by_a_link_that_works_once() {
         (filled("a@b.io\r\nBcc: c@d.io", PASSWORD), "email_invalid"),
         (filled("ana@example.com", "short"), "password_short"),
         (filled("ana@example.com", "password1234"), "password_common"),
-        (filled("ana@example.com", "Ana@Example.com"), "password_is_email"),
+        (
+            filled("ana@example.com", "Ana@Example.com"),
+            "password_is_email",
+        ),
     ] {
         let refused = access.use_link(token(&first), &filled, &visitor).await;
         assert_eq!(code(&refused.unwrap_err()), expected);
     }
     let good = filled("Ana@Example.com", PASSWORD);
-    let started = access.use_link(token(&first), &good, &visitor).await.unwrap();
+    let started = access
+        .use_link(token(&first), &good, &visitor)
+        .await
+        .unwrap();
     assert_eq!(started.signed.role, Role::Owner);
     assert_eq!(started.signed.email.as_str(), "ana@example.com");
     for link in [&first, &second] {
         let again = access.use_link(token(link), &good, &visitor).await;
         assert_eq!(code(&again.unwrap_err()), "gone");
-        assert_eq!(code(&access.look_at_link(token(link)).await.unwrap_err()), "gone");
+        assert_eq!(
+            code(&access.look_at_link(token(link)).await.unwrap_err()),
+            "gone"
+        );
     }
-    assert_eq!(access.setup_link().await.unwrap(), None, "there is an owner");
+    assert_eq!(
+        access.setup_link().await.unwrap(),
+        None,
+        "there is an owner"
+    );
     let back = access.sign_in("ana@example.com", PASSWORD, &visitor).await;
     assert_eq!(back.unwrap().signed.user, started.signed.user);
     bench.end().await;
@@ -75,7 +88,10 @@ async fn links_end_and_the_ones_in_the_mail_die_with_a_change() {
     let by = By::command_line();
     let setup = access.setup_link().await.unwrap().unwrap();
     bench.clock.advance(24 * 3600);
-    assert_eq!(code(&access.look_at_link(token(&setup)).await.unwrap_err()), "gone");
+    assert_eq!(
+        code(&access.look_at_link(token(&setup)).await.unwrap_err()),
+        "gone"
+    );
 
     bench.person("ana@example.com", Role::Owner, None).await;
     let vi = bench.person("vi@example.com", Role::Viewer, None).await;
@@ -83,7 +99,10 @@ async fn links_end_and_the_ones_in_the_mail_die_with_a_change() {
     let id = &vi.signed.user;
     let blank = Filled::default();
     let link = access.link_for(id, false, &by).await.unwrap();
-    assert_eq!(access.look_at_link(token(&link)).await.unwrap().purpose, LinkPurpose::SignIn);
+    assert_eq!(
+        access.look_at_link(token(&link)).await.unwrap().purpose,
+        LinkPurpose::SignIn
+    );
     bench.clock.advance(15 * 60);
     let late = access.use_link(token(&link), &blank, &visitor).await;
     assert_eq!(code(&late.unwrap_err()), "gone");
@@ -93,28 +112,50 @@ async fn links_end_and_the_ones_in_the_mail_die_with_a_change() {
         access.link_for(id, false, &by).await.unwrap(),
         access.link_for(id, true, &by).await.unwrap(),
     ];
-    access.use_link(token(&one), &blank, &visitor).await.unwrap();
-    let other = access.use_link(token(&two), &filled("", PASSWORD), &visitor).await;
+    access
+        .use_link(token(&one), &blank, &visitor)
+        .await
+        .unwrap();
+    let other = access
+        .use_link(token(&two), &filled("", PASSWORD), &visitor)
+        .await;
     assert_eq!(code(&other.unwrap_err()), "gone");
     let link = access.link_for(id, false, &by).await.unwrap();
-    access.set_role(id, (Role::Marketer, None), &by).await.unwrap();
-    assert_eq!(code(&access.look_at_link(token(&link)).await.unwrap_err()), "gone");
+    access
+        .set_role(id, (Role::Marketer, None), &by)
+        .await
+        .unwrap();
+    assert_eq!(
+        code(&access.look_at_link(token(&link)).await.unwrap_err()),
+        "gone"
+    );
     access.deactivate(id, &by).await.unwrap();
-    assert_eq!(code(&access.link_for(id, false, &by).await.unwrap_err()), "user_deactivated");
+    assert_eq!(
+        code(&access.link_for(id, false, &by).await.unwrap_err()),
+        "user_deactivated"
+    );
 
     // A reset needs a password, a sign-in link sets none.
     access.reactivate(id, &by).await.unwrap();
     let link = access.link_for(id, false, &by).await.unwrap();
     let sneaky = filled("", "a password that is not taken");
-    access.use_link(token(&link), &sneaky, &visitor).await.unwrap();
-    let refused = access.sign_in("vi@example.com", &sneaky.password, &visitor).await;
+    access
+        .use_link(token(&link), &sneaky, &visitor)
+        .await
+        .unwrap();
+    let refused = access
+        .sign_in("vi@example.com", &sneaky.password, &visitor)
+        .await;
     assert_eq!(code(&refused.unwrap_err()), "refused");
     let link = access.link_for(id, true, &by).await.unwrap();
     let refused = access.use_link(token(&link), &blank, &visitor).await;
     assert_eq!(code(&refused.unwrap_err()), "password_short");
     let new = filled("", "vi has another password");
     access.use_link(token(&link), &new, &visitor).await.unwrap();
-    access.sign_in("vi@example.com", &new.password, &visitor).await.unwrap();
+    access
+        .sign_in("vi@example.com", &new.password, &visitor)
+        .await
+        .unwrap();
     bench.end().await;
 }
 
@@ -153,7 +194,12 @@ async fn whoever_may_not_come_in_hears_one_answer() {
     answers.dedup();
     assert_eq!(answers, ["email or password is not right"]);
     // Also asking for mail is answered alike.
-    for email in ["ana@example.com", "gone@example.com", "nobody@example.com", "nonsense"] {
+    for email in [
+        "ana@example.com",
+        "gone@example.com",
+        "nobody@example.com",
+        "nonsense",
+    ] {
         let visitor = bench.visitor("10.3.0.1");
         access.send_sign_in_link(email, &visitor).await.unwrap();
         access.send_reset_link(email, &visitor).await.unwrap();
@@ -165,9 +211,14 @@ async fn whoever_may_not_come_in_hears_one_answer() {
         action: Some("session.refused".to_owned()),
         ..AuditFilter::default()
     };
-    let rows = list_audit(&mut tx, &app.connection, &failed, None, 100).await.unwrap();
+    let rows = list_audit(&mut tx, &app.connection, &failed, None, 100)
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 7);
-    assert!(rows.iter().all(|row| !row.subject.contains('@') && row.actor == "system"));
+    assert!(
+        rows.iter()
+            .all(|row| !row.subject.contains('@') && row.actor == "system")
+    );
     drop(tx);
     bench.end().await;
 }
@@ -188,35 +239,57 @@ async fn an_account_and_an_address_have_their_attempts() {
     };
     // The account's, from ten addresses; then not even the right password is looked at.
     for n in 0..10 {
-        assert_eq!(attempt("ana@example.com", &format!("10.4.0.{n}"), "x").await, 1);
+        assert_eq!(
+            attempt("ana@example.com", &format!("10.4.0.{n}"), "x").await,
+            1
+        );
     }
     assert_eq!(attempt("ana@example.com", "10.4.1.1", PASSWORD).await, 60);
     bench.clock.advance(59);
-    assert_eq!(attempt("ana@example.com", "10.4.1.2", PASSWORD).await, 1, "seconds left");
+    assert_eq!(
+        attempt("ana@example.com", "10.4.1.2", PASSWORD).await,
+        1,
+        "seconds left"
+    );
     bench.clock.advance(1);
     assert_eq!(attempt("ana@example.com", "10.4.1.3", PASSWORD).await, 0);
     // Having come in, all of them are back.
     for n in 0..10 {
-        assert_eq!(attempt("ana@example.com", &format!("10.5.0.{n}"), "x").await, 1);
+        assert_eq!(
+            attempt("ana@example.com", &format!("10.5.0.{n}"), "x").await,
+            1
+        );
     }
     // Nobody's account is limited just so.
     for n in 0..10 {
-        assert_eq!(attempt("nobody@example.com", &format!("10.6.0.{n}"), "x").await, 1);
+        assert_eq!(
+            attempt("nobody@example.com", &format!("10.6.0.{n}"), "x").await,
+            1
+        );
     }
     assert_eq!(attempt("nobody@example.com", "10.6.1.1", "x").await, 60);
     // An address's, over many accounts.
     for n in 0..20 {
-        assert_eq!(attempt(&format!("u{n}@example.com"), "10.7.0.1", "x").await, 1);
+        assert_eq!(
+            attempt(&format!("u{n}@example.com"), "10.7.0.1", "x").await,
+            1
+        );
     }
     assert_eq!(attempt("u20@example.com", "10.7.0.1", "x").await, 6);
     assert_eq!(attempt("u20@example.com", "10.7.0.2", "x").await, 1);
     // Mail too.
     let visitor = bench.visitor("10.8.0.1");
     for _ in 0..3 {
-        access.send_sign_in_link("ana@example.com", &visitor).await.unwrap();
+        access
+            .send_sign_in_link("ana@example.com", &visitor)
+            .await
+            .unwrap();
     }
     let limited = access.send_sign_in_link("ana@example.com", &visitor).await;
-    assert!(matches!(limited, Err(AccessError::Limited { seconds: 600 })), "{limited:?}");
+    assert!(
+        matches!(limited, Err(AccessError::Limited { seconds: 600 })),
+        "{limited:?}"
+    );
     bench.end().await;
 }
 
@@ -236,22 +309,48 @@ async fn sessions_die_with_the_role_and_the_last_owner_stays() {
     let (ana, bea) = (&owner.signed.user, &admin.signed.user);
     let refused = |result: Result<_, AccessError>| code(&result.err().unwrap());
 
-    assert_eq!(refused(access.deactivate(ana, &by_owner).await), "last_owner");
+    assert_eq!(
+        refused(access.deactivate(ana, &by_owner).await),
+        "last_owner"
+    );
     let viewer = (Role::Viewer, None);
-    assert_eq!(refused(access.set_role(ana, viewer.clone(), &by_owner).await), "last_owner");
+    assert_eq!(
+        refused(access.set_role(ana, viewer.clone(), &by_owner).await),
+        "last_owner"
+    );
     // An admin neither makes owners nor touches one.
-    assert_eq!(refused(access.set_role(bea, (Role::Owner, None), &by_admin).await), "forbidden");
-    assert_eq!(refused(access.deactivate(ana, &by_admin).await), "forbidden");
-    assert_eq!(refused(access.link_for(ana, true, &by_admin).await.map(|_| unreachable())), "forbidden");
+    assert_eq!(
+        refused(access.set_role(bea, (Role::Owner, None), &by_admin).await),
+        "forbidden"
+    );
+    assert_eq!(
+        refused(access.deactivate(ana, &by_admin).await),
+        "forbidden"
+    );
+    assert_eq!(
+        refused(
+            access
+                .link_for(ana, true, &by_admin)
+                .await
+                .map(|_| unreachable())
+        ),
+        "forbidden"
+    );
 
     assert!(alive(&admin).await);
-    access.set_role(bea, (Role::Owner, None), &by_owner).await.unwrap();
+    access
+        .set_role(bea, (Role::Owner, None), &by_owner)
+        .await
+        .unwrap();
     assert!(!alive(&admin).await, "sessions end with the role");
     access.deactivate(ana, &by_owner).await.unwrap();
     assert!(!alive(&owner).await, "sessions end with the account");
     let state = access.user(ana).await.unwrap().state;
     assert_eq!(state, UserState::Deactivated);
-    assert_eq!(refused(access.deactivate(bea, &By::command_line()).await), "last_owner");
+    assert_eq!(
+        refused(access.deactivate(bea, &By::command_line()).await),
+        "last_owner"
+    );
     bench.end().await;
 }
 
@@ -263,7 +362,9 @@ fn unreachable() -> qualify::access::users::User {
 async fn keys_give_no_more_than_they_have() {
     let bench = Bench::start().await;
     bench.furnish("x").await;
-    let maker = bench.key("live", &["keys:write", "keys:read", "cases:read"], 1).await;
+    let maker = bench
+        .key("live", &["keys:write", "keys:read", "cases:read"], 1)
+        .await;
     let auth = [("authorization", maker.as_str())];
     let make = async |scopes: &[&str]| {
         let body = json!({ "name": "made", "scopes": scopes });
@@ -272,7 +373,9 @@ async fn keys_give_no_more_than_they_have() {
     let made = make(&["cases:read"]).await;
     assert_eq!(made.status, 201, "{made:?}");
     let key = format!("Bearer {}", made.text("key").unwrap());
-    let with_it = bench.ask("GET", "/api/v1/cases", &[("authorization", &key)]).await;
+    let with_it = bench
+        .ask("GET", "/api/v1/cases", &[("authorization", &key)])
+        .await;
     assert_eq!(with_it.status, 200);
     for (scopes, status, code) in [
         (&["cases:write"][..], 403, "scope_not_yours"),
@@ -282,12 +385,18 @@ async fn keys_give_no_more_than_they_have() {
         (&[], 422, "scope_invalid"),
     ] {
         let refused = make(scopes).await;
-        assert_eq!((refused.status, refused.text("code").unwrap().as_str()), (status, code));
+        assert_eq!(
+            (refused.status, refused.text("code").unwrap().as_str()),
+            (status, code)
+        );
     }
     let list = bench.ask("GET", "/api/v1/keys", &auth).await;
     assert!(list.body.contains("last_used_at") && !list.body.contains("qk_"));
     // Its answer holds a secret, so it is not kept to be repeated.
-    let twice = [("authorization", maker.as_str()), ("idempotency-key", "abc")];
+    let twice = [
+        ("authorization", maker.as_str()),
+        ("idempotency-key", "abc"),
+    ];
     let body = json!({ "name": "made", "scopes": ["cases:read"] });
     let refused = bench.json("POST", "/api/v1/keys", &twice, body).await;
     assert_eq!(refused.text("code").unwrap(), "idempotency_key_unsupported");
@@ -296,11 +405,15 @@ async fn keys_give_no_more_than_they_have() {
     let path = format!("/api/v1/keys/{id}/revoke");
     assert_eq!(bench.ask("POST", &path, &auth).await.status, 200);
     assert_eq!(bench.ask("POST", &path, &auth).await.status, 409);
-    let dead = bench.ask("GET", "/api/v1/cases", &[("authorization", &key)]).await;
+    let dead = bench
+        .ask("GET", "/api/v1/cases", &[("authorization", &key)])
+        .await;
     assert_eq!(dead.status, 401);
 
     // A key that writes users makes nobody who may do more than it.
-    let inviter = bench.key("live", &["users:write", "promoters:write"], 2).await;
+    let inviter = bench
+        .key("live", &["users:write", "promoters:write"], 2)
+        .await;
     let auth = [("authorization", inviter.as_str())];
     for (role, promoter, status) in [
         ("owner", None, 403),
@@ -316,7 +429,9 @@ async fn keys_give_no_more_than_they_have() {
         let answer = bench.json("POST", "/api/v1/users", &auth, body).await;
         assert_eq!(answer.status, status, "{role} {promoter:?}: {answer:?}");
     }
-    let invited = bench.ask("POST", "/api/v1/promoters/prom_ben/invite", &auth).await;
+    let invited = bench
+        .ask("POST", "/api/v1/promoters/prom_ben/invite", &auth)
+        .await;
     assert_eq!(invited.status, 201, "{invited:?}");
     assert_eq!(invited.text("email").unwrap(), "ben-x@promoters.example");
     bench.end().await;

@@ -21,7 +21,11 @@ async fn who(signed: Option<axum::Extension<Signed>>) -> String {
 }
 
 async fn needed(signed: Signed, by: By) -> String {
-    format!("{} as {}", signed.email, by.actor.id().split('_').next().unwrap())
+    format!(
+        "{} as {}",
+        signed.email,
+        by.actor.id().split('_').next().unwrap()
+    )
 }
 
 /// Rows of three kinds: of nobody's, of admins to look, of admins to change.
@@ -43,7 +47,10 @@ async fn ask(
         request = request.header(*name, *value);
     }
     let request = request.body(Body::empty()).unwrap();
-    pages(&bench.server.app.access).oneshot(request).await.unwrap()
+    pages(&bench.server.app.access)
+        .oneshot(request)
+        .await
+        .unwrap()
 }
 
 const PUBLIC: (&str, &str) = ("GET", "/healthz");
@@ -62,7 +69,10 @@ async fn a_session_opens_what_its_role_may_until_it_ends() {
     let viewer = cookie(&bench.person("vi@example.com", Role::Viewer, None).await);
     let set = admin.cookie.to_str().unwrap();
     assert!(set.starts_with("qualify_session=") && set.contains("; HttpOnly; SameSite=Lax"));
-    assert!(!set.contains("Secure"), "over plain HTTP it would never be sent: {set}");
+    assert!(
+        !set.contains("Secure"),
+        "over plain HTTP it would never be sent: {set}"
+    );
     let admin = cookie(&admin);
 
     assert_eq!(ask(&bench, LOOK, &[]).await.status(), 401);
@@ -70,8 +80,14 @@ async fn a_session_opens_what_its_role_may_until_it_ends() {
     let answer = ask(&bench, LOOK, &[("cookie", &admin)]).await;
     assert_eq!(answer.headers()["cache-control"], "no-store");
     assert_eq!(text(answer).await, "ana@example.com as user:usr");
-    assert_eq!(ask(&bench, LOOK, &[("cookie", &viewer)]).await.status(), 403);
-    assert_eq!(text(ask(&bench, PUBLIC, &[("cookie", &viewer)]).await).await, "vi");
+    assert_eq!(
+        ask(&bench, LOOK, &[("cookie", &viewer)]).await.status(),
+        403
+    );
+    assert_eq!(
+        text(ask(&bench, PUBLIC, &[("cookie", &viewer)]).await).await,
+        "vi"
+    );
     for forged in [
         "qualify_session=".to_owned(),
         "qualify_session=x".to_owned(),
@@ -80,14 +96,26 @@ async fn a_session_opens_what_its_role_may_until_it_ends() {
         admin.replace("qualify_session", "__Host-qualify_session"),
         format!("{admin}A"),
     ] {
-        assert_eq!(ask(&bench, LOOK, &[("cookie", &forged)]).await.status(), 401, "{forged}");
+        assert_eq!(
+            ask(&bench, LOOK, &[("cookie", &forged)]).await.status(),
+            401,
+            "{forged}"
+        );
     }
     // What is kept of a session opens nothing.
     let app = &bench.server.app;
-    let user = bench.access().user_of("ana@example.com").await.unwrap().unwrap();
+    let user = bench
+        .access()
+        .user_of("ana@example.com")
+        .await
+        .unwrap()
+        .unwrap();
     let kept = bench.access().sessions(&user.id).await.unwrap();
     let stolen = format!("qualify_session={}", kept[0].session_id);
-    assert_eq!(ask(&bench, LOOK, &[("cookie", &stolen)]).await.status(), 401);
+    assert_eq!(
+        ask(&bench, LOOK, &[("cookie", &stolen)]).await.status(),
+        401
+    );
     // Another connection's server takes no session of this one.
     let elsewhere = Access::new(
         app.db.clone(),
@@ -107,13 +135,23 @@ async fn a_session_opens_what_its_role_may_until_it_ends() {
 async fn a_session_ends_idle_and_in_any_case() {
     let bench = Bench::start().await;
     let admin = cookie(&bench.person("ana@example.com", Role::Admin, None).await);
-    let status = async || ask(&bench, LOOK, &[("cookie", &admin)]).await.status().as_u16();
+    let status = async || {
+        ask(&bench, LOOK, &[("cookie", &admin)])
+            .await
+            .status()
+            .as_u16()
+    };
     // Used every eleven hours it lives on, for a week.
     for _ in 0..15 {
         bench.clock.advance(11 * 3600);
         assert_eq!(status().await, 200);
         // The use is noted beside the request.
-        let user = bench.access().user_of("ana@example.com").await.unwrap().unwrap();
+        let user = bench
+            .access()
+            .user_of("ana@example.com")
+            .await
+            .unwrap()
+            .unwrap();
         let now = bench.server.app.clock.now().unix();
         while bench.access().sessions(&user.id).await.unwrap()[0].seen_at != now {
             tokio::task::yield_now().await;
@@ -124,10 +162,17 @@ async fn a_session_ends_idle_and_in_any_case() {
     bench.clock.advance(1);
     assert_eq!(status().await, 401, "a week is over");
     let again = bench.visitor("10.1.1.1");
-    let again = bench.access().sign_in("ana@example.com", PASSWORD, &again).await;
+    let again = bench
+        .access()
+        .sign_in("ana@example.com", PASSWORD, &again)
+        .await;
     let again = cookie(&again.unwrap());
     bench.clock.advance(12 * 3600);
-    assert_eq!(ask(&bench, LOOK, &[("cookie", &again)]).await.status(), 401, "idle");
+    assert_eq!(
+        ask(&bench, LOOK, &[("cookie", &again)]).await.status(),
+        401,
+        "idle"
+    );
     bench.end().await;
 }
 
@@ -143,35 +188,60 @@ async fn the_token_is_new_at_every_sign_in_and_old_ones_are_dead() {
     // Fixation: whatever the browser brings, it gets another one, and what it brought is dead.
     let chosen = format!("qualify_session={}", "B".repeat(43));
     let visitor = bench.visitor_with("10.1.1.1", Some(&chosen));
-    let second = access.sign_in("ana@example.com", PASSWORD, &visitor).await.unwrap();
+    let second = access
+        .sign_in("ana@example.com", PASSWORD, &visitor)
+        .await
+        .unwrap();
     let second = cookie(&second);
     assert_ne!(second, chosen);
     assert!(!alive(&chosen).await && alive(&first).await && alive(&second).await);
     let visitor = bench.visitor_with("10.1.1.2", Some(&second));
-    let third = access.sign_in("ana@example.com", PASSWORD, &visitor).await.unwrap();
+    let third = access
+        .sign_in("ana@example.com", PASSWORD, &visitor)
+        .await
+        .unwrap();
     assert!(!alive(&second).await && alive(&cookie(&third)).await);
 
     // A new password ends every session, and this one goes on under a new token.
     let visitor = bench.visitor_with("10.1.1.3", Some(&cookie(&third)));
     let new = "another seven words for ana";
-    let refused = access.change_password(&third.signed, "wrong", new, &visitor).await;
-    assert!(matches!(refused, Err(AccessError::Invalid { code: "password_wrong", .. })));
+    let refused = access
+        .change_password(&third.signed, "wrong", new, &visitor)
+        .await;
+    assert!(matches!(
+        refused,
+        Err(AccessError::Invalid {
+            code: "password_wrong",
+            ..
+        })
+    ));
     let fourth = access.change_password(&third.signed, PASSWORD, new, &visitor);
     let fourth = fourth.await.unwrap();
     assert!(!alive(&first).await && !alive(&cookie(&third)).await);
     assert!(alive(&cookie(&fourth)).await);
-    let old = access.sign_in("ana@example.com", PASSWORD, &bench.visitor("10.1.1.4")).await;
+    let old = access
+        .sign_in("ana@example.com", PASSWORD, &bench.visitor("10.1.1.4"))
+        .await;
     assert!(matches!(old, Err(AccessError::Refused)));
 
     // Signing out ends one session; everywhere ends all.
     let visitor = bench.visitor("10.1.1.5");
-    let fifth = access.sign_in("ana@example.com", new, &visitor).await.unwrap();
+    let fifth = access
+        .sign_in("ana@example.com", new, &visitor)
+        .await
+        .unwrap();
     let by = fifth.signed.by(None);
     let taken = access.sign_out(&fifth.signed, &by).await.unwrap();
     assert!(taken.to_str().unwrap().starts_with("qualify_session=;"));
     assert!(!alive(&cookie(&fifth)).await && alive(&cookie(&fourth)).await);
-    let sixth = access.sign_in("ana@example.com", new, &visitor).await.unwrap();
-    access.sign_out_everywhere(&sixth.signed, &by).await.unwrap();
+    let sixth = access
+        .sign_in("ana@example.com", new, &visitor)
+        .await
+        .unwrap();
+    access
+        .sign_out_everywhere(&sixth.signed, &by)
+        .await
+        .unwrap();
     assert!(!alive(&cookie(&sixth)).await && !alive(&cookie(&fourth)).await);
     bench.end().await;
 }
@@ -205,7 +275,10 @@ async fn the_api_is_for_keys_alone() {
     let bench = Bench::start().await;
     let owner = cookie(&bench.person("ana@example.com", Role::Owner, None).await);
     for path in ["/api/v1/users", "/api/v1/audit", "/api/v1/promoters"] {
-        let own = [("cookie", owner.as_str()), ("sec-fetch-site", "same-origin")];
+        let own = [
+            ("cookie", owner.as_str()),
+            ("sec-fetch-site", "same-origin"),
+        ];
         let answer = bench.ask("GET", path, &own).await;
         assert_eq!(answer.status, 401, "{path}: {answer:?}");
     }
@@ -218,7 +291,10 @@ async fn every_answer_tells_browsers_what_they_may() {
     for path in ["/healthz", "/nothing", "/api/v1/users", "/webhooks/stripe"] {
         let answer = bench.ask("GET", path, &[]).await;
         let csp = &answer.headers["content-security-policy"];
-        assert!(csp.starts_with("default-src 'none'; script-src 'self';"), "{csp}");
+        assert!(
+            csp.starts_with("default-src 'none'; script-src 'self';"),
+            "{csp}"
+        );
         assert!(csp.contains("frame-ancestors 'none'") && !csp.contains("unsafe"));
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
@@ -237,6 +313,9 @@ async fn every_answer_tells_browsers_what_they_may() {
     assert!(answer.headers["strict-transport-security"].starts_with("max-age=31536000"));
     let started = bench.person("ana@example.com", Role::Admin, None).await;
     let set = started.cookie.to_str().unwrap();
-    assert!(set.starts_with("__Host-qualify_session=") && set.ends_with("; Secure"), "{set}");
+    assert!(
+        set.starts_with("__Host-qualify_session=") && set.ends_with("; Secure"),
+        "{set}"
+    );
     bench.end().await;
 }

@@ -73,7 +73,11 @@ async fn serve(stream: TcpStream, server: Server) -> Option<()> {
     writer.write_all(b"220 test ESMTP\r\n").await.ok()?;
     while let Some(line) = lines.next_line().await.ok()? {
         let verb = line.split([' ', ':']).next().unwrap_or("").to_uppercase();
-        let argument = line.split_once(':').map_or("", |(_, rest)| rest).trim().to_owned();
+        let argument = line
+            .split_once(':')
+            .map_or("", |(_, rest)| rest)
+            .trim()
+            .to_owned();
         let answer: &[u8] = match verb.as_str() {
             "EHLO" | "HELO" => b"250-test\r\n250 8BITMIME\r\n",
             "MAIL" => {
