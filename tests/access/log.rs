@@ -40,10 +40,14 @@ async fn every_change_over_the_api_has_its_row() {
     let case = case["data"][0]["id"].as_str().unwrap();
     let choice = json!({ "choice": { "choose": "reject" }, "reason": "no" });
     let path = format!("/api/v1/cases/{case}/resolve");
-    assert_eq!(bench.json("POST", &path, &auth, choice).await.status, 200);
+    let resolved = bench.json("POST", &path, &auth, choice).await;
+    assert_eq!(resolved.status, 200, "{resolved:?}");
+    // Of two decisions on one thing the later one holds.
+    bench.clock.advance(1);
     let path = format!("/api/v1/cases/{case}/undo");
     let reason = json!({ "reason": "yes" });
-    assert_eq!(bench.json("POST", &path, &auth, reason).await.status, 200);
+    let undone = bench.json("POST", &path, &auth, reason).await;
+    assert_eq!(undone.status, 200, "{undone:?}");
     let changed = RULES.replace("50.00", "60.00");
     for (method, path, body) in [
         (
@@ -82,8 +86,10 @@ async fn every_change_over_the_api_has_its_row() {
         .await;
     assert_eq!(answer.status, 422);
 
-    let rows = log(&bench).await;
-    insta::assert_snapshot!("changes", rows[before..].join("\n"));
+    let mut rows = log(&bench).await.split_off(before);
+    // Without a mail server the invitation fails, whenever the worker gets to it.
+    rows.retain(|row| !row.ends_with("by system"));
+    insta::assert_snapshot!("changes", rows.join("\n"));
     let answer = bench
         .ask("GET", "/api/v1/audit?action=promoter.changed", &auth)
         .await;
