@@ -232,7 +232,7 @@ mod tests {
         ] {
             match check(password, &email) {
                 Err(AccessError::Invalid { code: seen, .. }) => {
-                    assert_eq!(seen, code, "{password}")
+                    assert_eq!(seen, code, "{password}");
                 }
                 other => panic!("{password}: {other:?}"),
             }

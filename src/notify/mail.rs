@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn mails_read_like_this() {
-        let mut all = String::new();
+        let mut all = Vec::new();
         for (purpose, role, inviter) in [
             (LinkPurpose::SignIn, Role::Marketer, None),
             (LinkPurpose::Reset, Role::Owner, None),
@@ -126,11 +126,8 @@ mod tests {
                 ends_at: Timestamp::parse("2026-03-10T12:49:56Z").unwrap(),
                 base_url: "https://q.example.com",
             });
-            all.push_str(&format!(
-                "Subject: {}\n\n{}\n---\n",
-                mail.subject, mail.text
-            ));
+            all.push(format!("Subject: {}\n\n{}\n---", mail.subject, mail.text));
         }
-        insta::assert_snapshot!(all);
+        insta::assert_snapshot!(all.join("\n"));
     }
 }
