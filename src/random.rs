@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use rand::TryRngCore;
 use rand::rngs::OsRng;
-use rand::{Rng, TryRngCore};
 
 use crate::domain::ids::NodeId;
 
@@ -31,11 +31,14 @@ pub fn node_id() -> Result<NodeId, NoChance> {
     Ok(NodeId::new(format!("node_{}", hex::encode(bytes))))
 }
 
-/// Where between 0 and `most` something waits, so that those who failed together do not come
+/// A wait shorter than `most`, so that those who failed together do not come
 /// back together.
 pub fn up_to(most: Duration) -> Duration {
-    let most = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
-    Duration::from_micros(rand::rng().random_range(0..=most))
+    let most_us = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+    match OsRng.try_next_u64() {
+        Ok(drawn) => Duration::from_micros(drawn.checked_rem(most_us).unwrap_or(0)),
+        Err(_) => most,
+    }
 }
 
 #[cfg(test)]

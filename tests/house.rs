@@ -179,6 +179,56 @@ fn routes_come_from_the_table_alone() {
     );
 }
 
+/// Functions that are one transaction and are run again by whoever calls them.
+const RUN_AGAIN_BY_CALLERS: [&str; 16] = [
+    "apply",
+    "come_in",
+    "ended",
+    "ingest_batch",
+    "judge_batch",
+    "link_once",
+    "load_in",
+    "look_up",
+    "mark_due",
+    "note_refusal",
+    "queue_link",
+    "register_all",
+    "renew",
+    "set_role_once",
+    "set_state",
+    "use_once",
+];
+
+/// A deadlock or a serialization failure is nobody's fault and passes: what it befell is run
+/// again. `retry` stands just before the transaction, or around the function that begins it.
+#[test]
+fn every_transaction_that_writes_is_run_again() {
+    let mut begun = 0;
+    for (room, files) in rooms() {
+        for (file, code) in files {
+            let code = code.split("#[cfg(test)]").next().unwrap();
+            for (at, _) in code.match_indices("db.begin()") {
+                begun += 1;
+                let before = code[..at].lines().rev().skip(1).take(3);
+                let inside = before.into_iter().any(|line| line.contains("|| async"));
+                let function = code[..at].rsplit("fn ").next().unwrap();
+                let name = &function[..function.find(['(', '<']).unwrap()];
+                // A batch begins its transactions under the lease of its duty, one by one.
+                let around = RUN_AGAIN_BY_CALLERS.contains(&name) || room == "settle";
+                let file = file.display();
+                assert!(
+                    inside || around,
+                    "{file}: `{name}` begins what `retry` does not run"
+                );
+            }
+        }
+    }
+    assert!(
+        begun > 20,
+        "only {begun} were looked at: the search is broken"
+    );
+}
+
 #[test]
 fn every_room_is_on_the_map() {
     let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));

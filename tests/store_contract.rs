@@ -13,23 +13,56 @@
 
 mod support;
 
-/// Makes two tests of each story in a file: one on SQLite, one on PostgreSQL.
+use qualify::store::Db;
+use qualify::store::copy::content;
+use qualify::store::schema::tables;
+
+/// Makes a test of each story in a file: told on SQLite and on PostgreSQL, each database closed
+/// and opened again, and both hold the same rows at the end.
 macro_rules! contract {
     ($($story:ident),* $(,)?) => {
-        mod on_sqlite {
+        mod on_both {
             $(#[tokio::test]
             async fn $story() {
-                let (_folder, db) = crate::support::sqlite().await;
-                super::$story(&db).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test]
-            async fn $story() {
-                super::$story(&crate::support::postgres().await).await;
+                let folder = tempfile::tempdir().unwrap();
+                let sqlite = format!("sqlite://{}/contract.db", folder.path().display());
+                let postgres = crate::support::postgres::fresh_database().await;
+                let mut kept = Vec::new();
+                for url in [sqlite, postgres] {
+                    let db = crate::support::open(&url).await;
+                    db.migrate().await.unwrap();
+                    // Shown if the story fails.
+                    println!("on {:?}", db.engine());
+                    super::$story(&db).await;
+                    kept.push(crate::reopened(db, &url).await);
+                }
+                assert_eq!(kept[0], kept[1], "both engines keep the same rows");
             })*
         }
     };
+}
+
+/// What every table holds: rows, and the sum of their content.
+async fn held(db: &Db) -> Vec<(String, u64, String)> {
+    let mut tx = db.read().await.unwrap();
+    let mut held = Vec::new();
+    for table in tables(&mut tx).await.unwrap() {
+        let content = content(&mut tx, &table, |_| {}).await.unwrap();
+        held.push((table.name, content.rows, content.to_string()));
+    }
+    tx.rollback().await.unwrap();
+    held
+}
+
+/// Closes a database and opens it again: what was there is there, and is read back.
+async fn reopened(db: Db, url: &str) -> Vec<(String, u64, String)> {
+    let before = held(&db).await;
+    db.close().await;
+    let again = support::open(url).await;
+    let after = held(&again).await;
+    assert_eq!(before, after, "what was committed is still there");
+    again.close().await;
+    after
 }
 
 #[path = "store_contract/access.rs"]
@@ -40,8 +73,14 @@ mod events;
 mod events_apart;
 #[path = "store_contract/facts.rs"]
 mod facts;
+#[path = "store_contract/guard.rs"]
+mod guard;
+#[path = "store_contract/looking.rs"]
+mod looking;
 #[path = "store_contract/marking.rs"]
 mod marking;
+#[path = "store_contract/moving.rs"]
+mod moving;
 #[path = "store_contract/parity.rs"]
 mod parity;
 #[path = "store_contract/people.rs"]

@@ -115,6 +115,7 @@ pub struct Running {
     stop_writer: CancellationToken,
     writer: JoinHandle<()>,
     workers: Workers,
+    outdated: CancellationToken,
     bounds: Bounds,
 }
 
@@ -177,9 +178,11 @@ impl App {
         let routes = server_routes(&app, &queue, &bounds, &closing);
         let stop_http = CancellationToken::new();
         let serving = server::serve(listener, routes, bounds.http, stop_http.clone());
+        let outdated = CancellationToken::new();
         Ok(Running {
             local_addr,
-            workers: stages::start(&app, mailer, bounds.batches_by_hand),
+            workers: stages::start(&app, mailer, bounds.batches_by_hand, &outdated),
+            outdated,
             app,
             closing,
             stop_http,
@@ -307,9 +310,10 @@ fn server_routes(
 }
 
 impl Running {
-    /// Whether the task that stores events or the server loop has ended by itself.
+    /// Whether the task that stores events or the server loop has ended by itself, or the
+    /// tables have become a later version's.
     pub fn has_died(&self) -> bool {
-        self.writer.is_finished() || self.http.is_finished()
+        self.writer.is_finished() || self.http.is_finished() || self.outdated.is_cancelled()
     }
 
     /// Ends in the order in which nothing is lost: refuse new events, let open requests end,

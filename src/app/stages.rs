@@ -8,20 +8,21 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
+use crate::clock::SECOND_US;
 use crate::domain::time::Timestamp;
 use crate::ingest::read::Scope;
 use crate::ingest::worker::ingest_batch;
 use crate::notify::Mailer;
 use crate::notify::worker::{Post, deliver_due, tidy};
 use crate::queue::worker::{judge_batch, mark_due};
-use crate::settle::schedule::run_due;
-use crate::store::{StoreError, retry};
+use crate::settle::schedule::{next, run_due};
+use crate::store::{Schema, StoreError, retry};
 use crate::telemetry::field;
 use crate::workers::Workers;
 
 /// A stage that was not told looks by itself this often: another node may have left it work.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often the schedule is looked at.
+/// How often the schedule is looked at besides its instants: a batch may have been left unfinished.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(15);
 /// A mail that failed is looked at again this often.
 const MAIL_EVERY: Duration = Duration::from_secs(5);
@@ -30,10 +31,21 @@ const TIDY_EVERY_SECONDS: i64 = 3600;
 /// After an error a stage waits this long.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts every stage; the schedule of batches as well, unless they are run by hand.
-pub(super) fn start(app: &Arc<App>, mailer: Option<Mailer>, batches_by_hand: bool) -> Workers {
+/// How often it is looked whether a later version has changed the tables.
+const TABLES_EVERY: Duration = Duration::from_secs(5);
+
+/// Starts every stage; the schedule of batches as well, unless they are run by hand. `outdated`
+/// is cancelled once the tables are a later version's.
+pub(super) fn start(
+    app: &Arc<App>,
+    mailer: Option<Mailer>,
+    batches_by_hand: bool,
+    outdated: &CancellationToken,
+) -> Workers {
     let mut workers = Workers::default();
     let stop = workers.stop();
+    let tables = tables(Arc::clone(app), outdated.clone(), stop.clone());
+    workers.spawn("tables", tables);
     workers.spawn("ingest", ingest(Arc::clone(app), stop.clone()));
     workers.spawn("judge", judge(Arc::clone(app), stop.clone()));
     workers.spawn("mail", mail(Arc::clone(app), mailer, stop.clone()));
@@ -67,6 +79,24 @@ async fn mail(app: Arc<App>, mailer: Option<Mailer>, stop: CancellationToken) {
             Some(_) => {}
             None => rest(&told, ERROR_PAUSE, &stop).await,
         }
+    }
+}
+
+/// Looks whether the tables are still those of this version: what it would write to others
+/// could be read by nobody.
+async fn tables(app: Arc<App>, outdated: CancellationToken, stop: CancellationToken) {
+    let nobody = Notify::new();
+    while !stop.is_cancelled() {
+        // An error is the business of whoever needs the database.
+        if let Ok(Schema::Newer { found }) = app.db.schema().await {
+            tracing::error!(
+                found,
+                "a later version has changed the tables; start that one here"
+            );
+            outdated.cancel();
+            return;
+        }
+        rest(&nobody, TABLES_EVERY, &stop).await;
     }
 }
 
@@ -106,7 +136,8 @@ async fn settle(app: Arc<App>, stop: CancellationToken) {
     let nobody = Notify::new();
     while !stop.is_cancelled() {
         let schedule = &app.config.settle_cron.schedule;
-        match run_due(&app.db, &app.connection, schedule, app.clock.as_ref()).await {
+        let run = || run_due(&app.db, &app.connection, schedule, app.clock.as_ref());
+        match retry(run).await {
             Ok(Some(ran)) => tracing::info!(
                 batch = ran.batch.as_str(),
                 settled = ran.totals.settled,
@@ -118,8 +149,19 @@ async fn settle(app: Arc<App>, stop: CancellationToken) {
             Ok(None) => {}
             Err(error) => log("settle", &error),
         }
-        rest(&nobody, SCHEDULE_EVERY, &stop).await;
+        let wait = until_next(schedule, app.clock.now_us());
+        rest(&nobody, wait, &stop).await;
     }
+}
+
+/// How long until the schedule's next instant, or until it is looked at anyway.
+fn until_next(schedule: &cron::Schedule, now_us: i64) -> Duration {
+    let now = Timestamp::from_unix(now_us.div_euclid(SECOND_US)).unwrap_or_default();
+    let next_us = next(schedule, now).map(|at| at.unix().saturating_mul(SECOND_US));
+    let wait_us = next_us.map(|next_us| next_us.saturating_sub(now_us));
+    let wait = wait_us.and_then(|wait_us| u64::try_from(wait_us).ok());
+    wait.map_or(SCHEDULE_EVERY, Duration::from_micros)
+        .min(SCHEDULE_EVERY)
 }
 
 fn worked(stage: &'static str, done: Result<usize, StoreError>) -> Option<usize> {
@@ -146,5 +188,25 @@ async fn rest(told: &Notify, at_most: Duration, stop: &CancellationToken) {
         () = told.notified() => {}
         () = tokio::time::sleep(at_most) => {}
         () = stop.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr as _;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_runs_at_its_instant() {
+        let noon_us = 1_773_144_000 * SECOND_US; // 2026-03-10T12:00:00Z
+        let every = |text| cron::Schedule::from_str(text).unwrap();
+        let often = every("*/2 * * * * *");
+        assert_eq!(until_next(&often, noon_us), Duration::from_secs(2));
+        assert_eq!(
+            until_next(&often, noon_us + 500_000),
+            Duration::from_millis(1500)
+        );
+        assert_eq!(until_next(&every("0 0 0 * * *"), noon_us), SCHEDULE_EVERY);
     }
 }

@@ -50,8 +50,14 @@ where
 
 /// Settings, with logs as they say.
 pub(super) fn configured(settings: &SettingsArgs) -> anyhow::Result<Config> {
+    configured_but(settings, "")
+}
+
+/// The same, with logs as they say but for `filter` (`,target=level`).
+pub(super) fn configured_but(settings: &SettingsArgs, filter: &str) -> anyhow::Result<Config> {
     let config = settings.load()?;
-    telemetry::init_logs(&config.log_filter, config.log_format)?;
+    let filter = format!("{}{filter}", config.log_filter);
+    telemetry::init_logs(&filter, config.log_format)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

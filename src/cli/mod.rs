@@ -88,7 +88,7 @@ enum Command {
     Export(export::Args),
     /// Take in promoters, referrals or events from files
     Import(import::Args),
-    /// Bring the database's tables up to date
+    /// Bring the database's tables up to date, or move everything to another database
     Migrate(migrate::Args),
     /// Look at the settings
     Config(config::Args),
@@ -184,6 +184,9 @@ fn in_words(error: &anyhow::Error) -> String {
 fn code_of(error: &anyhow::Error) -> Exit {
     if error.is::<crate::config::ConfigError>() {
         return Exit::Usage;
+    }
+    if let Some(error) = error.downcast_ref::<crate::store::copy::CopyError>() {
+        return migrate::code_of(error);
     }
     let temporary = match error.downcast_ref::<crate::app::StartError>() {
         Some(error) => error.is_temporary(),

@@ -51,7 +51,7 @@ async fn serve(config: Config, out: &mut dyn Write) -> anyhow::Result<u8> {
             Exit::Ok
         }
         () = death(&running) => {
-            tracing::error!("a task of the server has died; ending so that it can be restarted");
+            tracing::error!("the server cannot go on; ending so that it can be started again");
             Exit::Failure
         }
     };

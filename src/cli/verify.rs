@@ -39,7 +39,8 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
     })
 }
 
-fn show(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
+/// The report for people.
+pub(super) fn show(report: &Report, out: &mut dyn Write) -> std::io::Result<()> {
     for check in &report.checks {
         let word = if check.is_ok() { "ok " } else { "NOT" };
         let (name, looked_at) = (check.name, check.looked_at);

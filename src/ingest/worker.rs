@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fold::{Batch, Changes, coupon_of, keys_of, source_kind};
 use super::read::{Scope, read};
 use crate::clock::Clock;
+use crate::domain::fact::{ObjectKey, ObjectKind, ObjectState};
 use crate::domain::ids::{ConnectionId, CustomerId};
 use crate::store::customer_keys::{KeyKind, add_customer_keys, find_customers};
 use crate::store::dirty::{DirtyKind, mark_dirty};
@@ -76,6 +77,7 @@ async fn apply(
             .extend(payment.customer_id.map(CustomerId::from));
     }
     find_by_coupon_source(tx, connection, &mut changes).await?;
+    find_by_coupon(tx, connection, &mut changes).await?;
     upsert_objects(tx, connection, &changes.objects).await?;
     delete_payments(tx, connection, &changes.gone_groups).await?;
     let payments = changes
@@ -129,6 +131,49 @@ async fn find_by_coupon_source(
                 keys.insert((KeyKind::Coupon, coupon));
             }
             changes.customers.insert(customer);
+        }
+    }
+    Ok(())
+}
+
+/// Customers who use a discount or promotion code of which it is known already where it leads,
+/// or becomes known just now: they can be found by its coupon as well.
+async fn find_by_coupon(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    let mut users: BTreeMap<ObjectKey, Vec<CustomerId>> = BTreeMap::new();
+    for (customer, keys) in &changes.keys {
+        for (kind, id) in keys {
+            let source = match kind {
+                KeyKind::Discount => ObjectKind::Discount,
+                KeyKind::PromotionCode => ObjectKind::PromotionCode,
+                _ => continue,
+            };
+            let source = ObjectKey::new(source, id.clone());
+            users.entry(source).or_default().push(customer.clone());
+        }
+    }
+    let fresh: BTreeMap<&ObjectKey, &ObjectState> = changes
+        .objects
+        .iter()
+        .map(|object| (&object.key, &object.state))
+        .collect();
+    let known: Vec<ObjectKey> = users
+        .keys()
+        .filter(|key| !fresh.contains_key(key))
+        .cloned()
+        .collect();
+    let known = load_objects(tx, connection, &known).await?;
+    let known = known.iter().map(|object| (&object.key, &object.state));
+    for (key, state) in fresh.into_iter().chain(known) {
+        let Some(coupon) = coupon_of(state) else {
+            continue;
+        };
+        for customer in users.get(key).into_iter().flatten() {
+            let keys = changes.keys.entry(customer.clone()).or_default();
+            keys.insert((KeyKind::Coupon, coupon.clone()));
         }
     }
     Ok(())

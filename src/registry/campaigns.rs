@@ -14,7 +14,7 @@ use crate::store::campaigns::{
 };
 use crate::store::connections::get_connection;
 use crate::store::dirty::mark_campaign;
-use crate::store::{Db, StoreError, Tx, retry};
+use crate::store::{Contested, Db, StoreError, Tx, retry};
 
 use super::RegistryError;
 
@@ -58,12 +58,11 @@ pub async fn save(
         }
         let same = current.filter(|c| c.revision == campaign.revision.as_str());
         let changed = same.is_none();
-        let number = match same {
-            Some(current) => current.number,
-            None => {
-                let tx = &mut tx;
-                put(tx, connection, clock, &campaign, source, expected, author).await?
-            }
+        let number = if let Some(current) = same {
+            current.number
+        } else {
+            let tx = &mut tx;
+            put(tx, connection, clock, &campaign, source, expected, author).await?
         };
         tx.commit().await?;
         let campaign = campaign.clone();
@@ -124,23 +123,23 @@ pub async fn load_files(
     (account, mode): (Option<&AccountId>, Mode),
     files: &RuleSet,
 ) -> Result<Loaded, StoreError> {
-    retry(|| async {
-        let mut tx = db.begin().await?;
-        let loaded = load_in(&mut tx, connection, clock, (account, mode), files).await?;
-        tx.commit().await?;
-        Ok(loaded)
-    })
-    .await
+    // Nodes that start together read the same files.
+    let loaded = retry(|| async {
+        let loaded = load_in(db, connection, clock, (account, mode), files).await;
+        loaded.map_err(Contested)
+    });
+    loaded.await.map_err(|Contested(error)| error)
 }
 
 async fn load_in(
-    tx: &mut Tx,
+    db: &Db,
     connection: &ConnectionId,
     clock: &dyn Clock,
     (account, mode): (Option<&AccountId>, Mode),
     files: &RuleSet,
 ) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
+    let mut tx = db.begin().await?;
     for campaign in &files.campaigns {
         let other = campaign
             .account
@@ -150,11 +149,12 @@ async fn load_in(
             loaded.elsewhere.push(campaign.id.as_str().to_owned());
             continue;
         }
-        let known = revision_by_hash(tx, connection, &campaign.id, &campaign.revision).await?;
+        // First what is current: whoever puts one after this look is noticed when this is put.
+        let current = current_campaign(&mut tx, connection, &campaign.id).await?;
+        let known = revision_by_hash(&mut tx, connection, &campaign.id, &campaign.revision).await?;
         if known.is_some() {
             continue;
         }
-        let current = current_campaign(tx, connection, &campaign.id).await?;
         let expected = current.map(|revision: StoredRevision| revision.number);
         let source = files.sources.get(&campaign.id).cloned().unwrap_or_default();
         let by = By::system();
@@ -162,9 +162,11 @@ async fn load_in(
             by: &by,
             why: "campaign file",
         };
+        let tx = &mut tx;
         put(tx, connection, clock, campaign, &source, expected, author).await?;
         loaded.saved.push(campaign.id.as_str().to_owned());
     }
+    tx.commit().await?;
     Ok(loaded)
 }
 

@@ -14,6 +14,7 @@ use crate::domain::ids::{ConnectionId, CouponId, PromoterId};
 use crate::domain::people::Promoter;
 use crate::rules::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_coupons};
 use crate::store::dirty::mark_promoters;
+use crate::store::leases::{Stage, enter};
 use crate::store::objects::objects_of_kind;
 use crate::store::promoters::{
     StoredPromoter, get_promoter, load_promoters, owners_of_coupons, set_suspended,
@@ -54,6 +55,7 @@ pub async fn put(
 ) -> Result<Vec<Promoter>, RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         let promoters = put_in(&mut tx, connection, clock, inputs).await?;
         if !promoters.is_empty() {
             let what = json!({ "promoters": promoters.len(), "digest": digest(&promoters) });
@@ -81,6 +83,7 @@ pub async fn create(
     let id = PromoterId::from(input.id.trim());
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         if get_promoter(&mut tx, connection, &id).await?.is_some() {
             let message =
                 format!("there is a promoter {id} already; change it, or give another id");
@@ -120,6 +123,7 @@ pub async fn change(
 ) -> Result<StoredPromoter, RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         let before = get_promoter(&mut tx, connection, id).await?;
         let before = before
             .ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))?
@@ -380,6 +384,7 @@ pub async fn suspend(
 ) -> Result<(), RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         if !set_suspended(&mut tx, connection, promoter, suspended).await? {
             return Err(RegistryError::NotFound(format!("the promoter {promoter}")));
         }

@@ -16,6 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::queue::neighbourhood::Seeds;
 use crate::queue::worker::{campaigns, rejudge};
 use crate::store::dirty::{DirtyKind, mark_dirty};
+use crate::store::leases::{Stage, enter};
 use crate::store::promoters::get_promoter;
 use crate::store::referrals::{
     get_referral, insert_referrals, referrals_by_email, referrals_by_stripe_customer,
@@ -73,6 +74,7 @@ pub async fn register(
 ) -> Result<Registered, RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
+        enter(&mut tx, connection, Stage::Register).await?;
         let campaigns = campaigns(&mut tx, connection).await?;
         let outcome = register_in(&mut tx, connection, clock, &campaigns, input).await?;
         let seeds = Seeds {

@@ -122,7 +122,7 @@ impl Db {
         // another server connection than the one that has it.
         match self {
             Self::Sqlite { read, .. } => {
-                sqlx::raw_sql("SELECT 1").execute(read).await.map(|_| ())?
+                sqlx::raw_sql("SELECT 1").execute(read).await?;
             }
             Self::Postgres(server) => server.ping().await?,
         }

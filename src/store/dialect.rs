@@ -12,6 +12,9 @@ pub const SQLITE_ROWS_MAX: usize = 512;
 /// Rows that one statement carries at most on PostgreSQL.
 pub const POSTGRES_ROWS_MAX: usize = 8_192;
 
+/// How long whole tables are waited for that somebody else is writing to.
+const HOLD_SECONDS: u32 = 5;
+
 /// Where a statement wants a set of rows: after the fixed binds. `INSERT INTO t (a, b) {rows}`,
 /// `x IN ({rows})`, `WITH v (a, b) AS ({rows})`.
 pub const ROWS: &str = "{rows}";
@@ -151,6 +154,57 @@ impl Engine {
                  JOIN pg_namespace AS s ON s.oid = t.relnamespace
                  WHERE s.nspname = current_schema() AND t.relname NOT LIKE '\\_sqlx%'
                  ORDER BY 1, 2"
+            }
+        }
+    }
+
+    /// Keeps others from writing to these tables (quoted, comma-separated) until the transaction
+    /// ends, and the copy itself from it as well unless it `writes`. On SQLite a transaction that
+    /// writes is alone already.
+    pub fn hold_sql(self, tables: &str, writes: bool) -> Vec<String> {
+        let mode = if writes {
+            "SHARE ROW EXCLUSIVE"
+        } else {
+            "SHARE"
+        };
+        match self {
+            Self::Sqlite => Vec::new(),
+            Self::Postgres => vec![
+                format!("SET LOCAL lock_timeout = '{HOLD_SECONDS}s'"),
+                format!("LOCK TABLE {tables} IN {mode} MODE"),
+                "SET LOCAL lock_timeout = DEFAULT".to_owned(),
+                "SET LOCAL statement_timeout = 0".to_owned(),
+                "SET LOCAL idle_in_transaction_session_timeout = 0".to_owned(),
+            ],
+        }
+    }
+
+    /// Every foreign key: `table_name`, `columns`, `other_table`, `other_columns` (columns
+    /// comma-separated, in order).
+    pub const fn foreign_keys_sql(self) -> &'static str {
+        match self {
+            Self::Sqlite => {
+                "SELECT m.name AS table_name, group_concat(f.\"from\", ',' ORDER BY f.seq) AS columns,
+                        f.\"table\" AS other_table, group_concat(f.\"to\", ',' ORDER BY f.seq) AS other_columns
+                 FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS f
+                 WHERE m.type = 'table'
+                 GROUP BY m.name, f.id, f.\"table\"
+                 ORDER BY 1, 3, 2"
+            }
+            Self::Postgres => {
+                "SELECT t.relname::text COLLATE \"C\" AS table_name,
+                        (SELECT string_agg(a.attname::text, ',' ORDER BY k.n)
+                         FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, n)
+                         JOIN pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.attnum) AS columns,
+                        o.relname::text COLLATE \"C\" AS other_table,
+                        (SELECT string_agg(a.attname::text, ',' ORDER BY k.n)
+                         FROM unnest(c.confkey) WITH ORDINALITY AS k (attnum, n)
+                         JOIN pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.attnum) AS other_columns
+                 FROM pg_constraint AS c JOIN pg_class AS t ON t.oid = c.conrelid
+                 JOIN pg_class AS o ON o.oid = c.confrelid
+                 JOIN pg_namespace AS s ON s.oid = t.relnamespace
+                 WHERE c.contype = 'f' AND s.nspname = current_schema()
+                 ORDER BY 1, 3, 2"
             }
         }
     }

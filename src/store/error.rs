@@ -117,6 +117,18 @@ impl StoreError {
         error.as_database_error()?.code()
     }
 
+    /// Whether somebody else holds what was asked for: a busy file on SQLite, a lock that was
+    /// waited for in vain on PostgreSQL (55P03).
+    pub fn is_locked_out(&self) -> bool {
+        let Self::Database(error) = self else {
+            return false;
+        };
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| code == "55P03" || sqlite_code(&code) == Some(5))
+    }
+
     /// Whether the database cannot be reached or cannot write now: the request should be
     /// answered with 503 and repeated by its sender.
     pub fn is_unavailable(&self) -> bool {

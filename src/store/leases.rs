@@ -61,12 +61,22 @@ pub async fn fence(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
 
 /// A stage that reads what is stored and writes it back merged: one transaction at a time for
 /// each connection, or an update made between the read and the write would be lost.
+///
+/// What it means for many nodes: taking events in and answering the API scale with them, and so
+/// do different connections; folding and judging one connection do not, they only move to
+/// another node when one fails. It is not finer because neither stage knows beforehand which
+/// rows it will merge: objects are linked by events of the same batch (a charge to its intent,
+/// invoice and session), and a neighbourhood is found by loading it. Locking what is found along
+/// the way would deadlock and start over about as often as it would save a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Facts merged into objects, and payments regrouped.
     Fold,
     /// Verdicts and qualifications made from facts.
     Judge,
+    /// Promoters and referrals, compared with those that are there. Entered before
+    /// [`Self::Judge`] by whoever enters both.
+    Register,
 }
 
 impl Stage {
@@ -74,6 +84,7 @@ impl Stage {
         match self {
             Self::Fold => "stage:fold:",
             Self::Judge => "stage:judge:",
+            Self::Register => "stage:register:",
         }
     }
 }

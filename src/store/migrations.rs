@@ -11,7 +11,7 @@ use sqlx::migrate::{Migration, Migrator};
 use super::StoreError;
 use super::db::Db;
 use super::dialect::Engine;
-use super::retry::{Passing, retry};
+use super::retry::{Contested, retry};
 use super::statement::Statement;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -124,33 +124,20 @@ const RECORDS_POSTGRES: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
     execution_time BIGINT NOT NULL
 )";
 
-/// Lost to another node that made the same table: `IF NOT EXISTS` looks before it waits.
-struct Lost(StoreError);
-
-impl Passing for Lost {
-    fn is_transient(&self) -> bool {
-        let exists = self.0.code().is_some_and(|code| code == "42P07");
-        exists || matches!(self.0, StoreError::Taken(_)) || self.0.is_transient()
-    }
-}
-
-impl std::fmt::Display for Lost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 async fn make_records(db: &Db) -> Result<(), StoreError> {
     let text = match db.engine() {
         Engine::Sqlite => RECORDS_SQLITE,
         Engine::Postgres => RECORDS_POSTGRES,
     };
     let made = retry(|| async {
-        let mut tx = db.begin().await.map_err(Lost)?;
-        Statement::new(text).execute(&mut tx).await.map_err(Lost)?;
-        tx.commit().await.map_err(Lost)
+        let mut tx = db.begin().await.map_err(Contested)?;
+        Statement::new(text)
+            .execute(&mut tx)
+            .await
+            .map_err(Contested)?;
+        tx.commit().await.map_err(Contested)
     });
-    made.await.map_err(|Lost(error)| error)
+    made.await.map_err(|Contested(error)| error)
 }
 
 /// Runs one migration, unless it has run.

@@ -51,9 +51,15 @@ pub mod links;
 pub mod sessions;
 pub mod users;
 
+// The whole of it.
+mod cells;
+pub mod copy;
+pub mod in_use;
+pub mod schema;
+
 pub use db::{ConnectOptions, Db, Tx};
 pub use error::StoreError;
 pub use migrations::Schema;
-pub use retry::{ATTEMPTS_MAX, Passing, retry};
+pub use retry::{ATTEMPTS_MAX, Contested, Passing, retry};
 pub use statement::{Record, Statement};
 pub use value::Value;

@@ -17,11 +17,14 @@ const STATEMENTS_KEPT: usize = 256;
 /// The parameter of the address that has statements not kept if it is 0.
 const STATEMENTS_PARAMETER: &str = "statement-cache-capacity";
 
-const BEGIN: &str = "BEGIN";
+/// Whatever the database's default is: a transaction that waits for its turn at a lease has to
+/// see what the one before it wrote, and in a stricter level it would fail instead.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// A node that stands still in the middle of a transaction holds its locks; after this long the
 /// server ends the transaction, and the other nodes go on. Said in every transaction, because a
 /// pooler gives each of them another session.
-const BEGIN_WITHIN_BOUNDS: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '30s'";
+const BEGIN_WITHIN_BOUNDS: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL idle_in_transaction_session_timeout = '30s'";
 const BEGIN_TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A server, by its connections. Cheap to clone: clones share them.

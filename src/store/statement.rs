@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -46,6 +47,16 @@ impl<'v> Statement<'v> {
     pub fn new(text: &'static str) -> Self {
         Self {
             text: Cow::Borrowed(text),
+            binds: Vec::new(),
+            rows: None,
+        }
+    }
+
+    /// Starts with a text that is put together from the schema's own names: for what works on
+    /// every table. Values never go into it.
+    pub(super) fn composed(text: String) -> Self {
+        Self {
+            text: Cow::Owned(text),
             binds: Vec::new(),
             rows: None,
         }
@@ -111,6 +122,17 @@ impl<'v> Statement<'v> {
     #[must_use]
     pub fn list<T: Into<Value<'v>>>(self, values: impl IntoIterator<Item = T>) -> Self {
         self.set(values.into_iter().map(|value| [value.into()]))
+    }
+
+    /// Like [`Self::rows`], of as many columns as a table has: the values row after row.
+    #[must_use]
+    pub(super) fn rows_of(mut self, columns: usize, values: Vec<Value<'v>>) -> Self {
+        self.rows = Some(Rows {
+            values,
+            columns,
+            is_set: false,
+        });
+        self
     }
 
     fn with_rows<const N: usize>(
@@ -180,6 +202,31 @@ impl<'v> Statement<'v> {
             }
         }
         Ok(found)
+    }
+
+    /// Runs it and hands on each row as it comes, so that memory does not grow with their number.
+    pub(super) async fn for_each<R: Record>(
+        self,
+        tx: &mut Tx,
+        mut each: impl AsyncFnMut(R) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for piece in self.pieces(tx.engine())? {
+            match tx {
+                Tx::Sqlite(tx) => {
+                    let mut rows = piece.sqlite().fetch(&mut **tx);
+                    while let Some(row) = rows.try_next().await? {
+                        each(R::from_row(&row)?).await?;
+                    }
+                }
+                Tx::Postgres(tx) => {
+                    let mut rows = piece.postgres().fetch(&mut **tx);
+                    while let Some(row) = rows.try_next().await? {
+                        each(R::from_row(&row)?).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Runs it; the first row that comes back, if any does.

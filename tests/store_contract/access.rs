@@ -4,14 +4,18 @@ use qualify::domain::ids::ConnectionId;
 use qualify::domain::time::Timestamp;
 use qualify::store::api_keys::{ApiKey, insert_key, key_by_hash, list_keys, revoke_key, touch_key};
 use qualify::store::dirty::{DirtyKind, claim_dirty, mark_dirty};
-use qualify::store::idempotency::{forget_before, keep_answer, take_key};
-use qualify::store::leases::{fence, give_back, take_lease};
+use qualify::store::idempotency::{
+    forget_before, keep_answer, release_key, release_stuck, take_key,
+};
+use qualify::store::leases::{Stage, enter, fence, give_back, take_lease};
 use qualify::store::{ConnectOptions, Db, Statement, StoreError, retry};
 
 contract!(
     a_key_opens_until_it_is_revoked,
     a_repeated_request_gets_the_first_answer,
+    a_request_that_failed_gives_its_key_back,
     a_lease_has_one_holder_and_fences_the_last,
+    one_transaction_at_a_time_is_in_a_stage,
     readers_do_not_write_and_see_one_state,
     two_workers_never_claim_the_same,
 );
@@ -85,6 +89,77 @@ async fn a_repeated_request_gets_the_first_answer(db: &Db) {
         .unwrap();
     assert_eq!(others, None);
     assert_eq!(forget_before(&mut tx, &conn(), at(9)).await.unwrap(), 1);
+}
+
+async fn a_request_that_failed_gives_its_key_back(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    let digest = [1; 32];
+    for (key_id, key, seconds) in [("k", "a", 1), ("k", "b", 2), ("other", "a", 3)] {
+        let taken = take_key(&mut tx, &conn(), key_id, key, &digest, at(seconds)).await;
+        assert_eq!(taken.unwrap(), None);
+    }
+    keep_answer(&mut tx, &conn(), "k", "b", (200, b"{}"))
+        .await
+        .unwrap();
+    // Of the one request, and not one that is answered.
+    for key in ["a", "b"] {
+        release_key(&mut tx, &conn(), "k", key).await.unwrap();
+    }
+    let free = take_key(&mut tx, &conn(), "k", "a", &digest, at(4)).await;
+    assert_eq!(free.unwrap(), None);
+    let kept = take_key(&mut tx, &conn(), "k", "b", &digest, at(4)).await;
+    assert_eq!(kept.unwrap().unwrap().status, Some(200));
+    // Of what began before an instant and never ended: the other key's.
+    let stuck = release_stuck(&mut tx, &"elsewhere".into(), at(4)).await;
+    assert_eq!(stuck.unwrap(), 0);
+    let stuck = release_stuck(&mut tx, &conn(), at(4)).await;
+    assert_eq!(stuck.unwrap(), 1);
+    let free = take_key(&mut tx, &conn(), "other", "a", &digest, at(5)).await;
+    assert_eq!(free.unwrap(), None);
+}
+
+/// Two add to what they have read: with the stage entered first, neither loses the other's.
+async fn one_transaction_at_a_time_is_in_a_stage(db: &Db) {
+    const READ: &str = "SELECT epoch FROM leases WHERE name = 'sum'";
+    let mut tx = db.begin().await.unwrap();
+    take_lease(&mut tx, "sum", "x", 0, 10).await.unwrap();
+    tx.commit().await.unwrap();
+    let add = |connection: ConnectionId, stage: Stage| async move {
+        for _ in 0..10 {
+            let mut tx = db.begin().await.unwrap();
+            enter(&mut tx, &connection, stage).await.unwrap();
+            // Again in the same transaction, as a command does that judges what it has written.
+            enter(&mut tx, &connection, stage).await.unwrap();
+            let (sum,): (i64,) = Statement::new(READ).fetch_one(&mut tx).await.unwrap();
+            tokio::task::yield_now().await;
+            Statement::new("UPDATE leases SET epoch = $1 WHERE name = 'sum'")
+                .bind(sum + 1)
+                .execute(&mut tx)
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+        }
+    };
+    tokio::join!(
+        add(conn(), Stage::Fold),
+        add(conn(), Stage::Fold),
+        add(conn(), Stage::Fold)
+    );
+    let mut tx = db.read().await.unwrap();
+    let (sum,): (i64,) = Statement::new(READ).fetch_one(&mut tx).await.unwrap();
+    assert_eq!(sum, 31);
+    drop(tx);
+
+    // The other stage, and another connection, wait for nobody; SQLite has one writer anyway.
+    if db.engine() == qualify::store::dialect::Engine::Postgres {
+        let mut held = db.begin().await.unwrap();
+        enter(&mut held, &conn(), Stage::Fold).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        enter(&mut tx, &conn(), Stage::Judge).await.unwrap();
+        enter(&mut tx, &"other".into(), Stage::Fold).await.unwrap();
+        tx.commit().await.unwrap();
+        held.rollback().await.unwrap();
+    }
 }
 
 async fn a_lease_has_one_holder_and_fences_the_last(db: &Db) {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use qualify::domain::ids::{ConnectionId, EventId};
 use qualify::store::events::{
-    EventFilter, EventState, EventSummary, Inserted, conflicting_bodies, count_by_state, get_event,
-    insert_events, list_events, mark_events, received_batch, requeue, requeue_events, waiting,
+    EventFilter, EventState, EventSummary, Inserted, conflicting_bodies, count_by_state,
+    event_summaries, get_event, insert_events, list_events, mark_events, received_batch, requeue,
+    requeue_events, waiting,
 };
 use qualify::store::{ConnectOptions, Db};
 use sqlx::migrate::Migrator;
@@ -70,6 +71,19 @@ async fn an_outcome_is_listed_and_goes_with_a_replay(db: &Db) {
     assert_eq!(requeue_events(&mut tx, &conn(), &ids).await.unwrap(), 2);
     tx.commit().await.unwrap();
     assert_eq!(states(db).await, [(Received, 2), (Ignored, 2)]);
+    let mut tx = db.read().await.unwrap();
+    let listed = event_summaries(&mut tx, &conn(), &["b", "a", "nobody"].map(EventId::from)).await;
+    let mut listed: Vec<_> = listed
+        .unwrap()
+        .into_iter()
+        .map(|event| (event.event_id, event.state))
+        .collect();
+    listed.sort();
+    let said = |id: &str, state: EventState| (id.to_owned(), state.name().to_owned());
+    assert_eq!(listed, [said("a", Received), said("b", Ignored)]);
+    let elsewhere = event_summaries(&mut tx, &"other".into(), &["a".into()]).await;
+    assert_eq!(elsewhere.unwrap(), []);
+    drop(tx);
     let c = one(db, "c").await;
     assert_eq!((c.state.as_str(), c.reason_code), ("received", None));
 

@@ -1,4 +1,7 @@
-//! After migration both engines have the same tables, columns, keys and indexes.
+//! After migration both engines have the same tables, columns, keys, indexes with their
+//! predicates, foreign keys, checks and append-only tables.
+
+use std::collections::BTreeSet;
 
 use qualify::store::{ConnectOptions, Db, Statement};
 
@@ -86,4 +89,140 @@ async fn two_nodes_migrate_one_database_at_once() {
     first.unwrap();
     second.unwrap();
     assert!(a.is_migrated().await.unwrap());
+}
+
+/// An expression in the words that both engines have for it: PostgreSQL adds casts and brackets,
+/// and writes `IN` as a comparison with an array.
+fn plain(expression: &str) -> String {
+    let mut text = expression.to_lowercase();
+    for cast in ["::text", "::bigint", "::bytea"] {
+        text = text.replace(cast, "");
+    }
+    text = text.replace("= any (array[", "in (");
+    text = text.replace("<> all (array[", "not in (");
+    text.retain(|c| !matches!(c, '(' | ')' | '[' | ']' | '"'));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}
+
+/// What stands between the brackets after each of these words.
+fn in_brackets<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+    let starts = text.match_indices(word).map(|(at, _)| &text[at..]);
+    starts
+        .map(|rest| {
+            let open = rest.find('(').unwrap();
+            let mut depth = 0;
+            let end = rest.char_indices().skip(open).find(|(_, c)| {
+                depth += i32::from(*c == '(') - i32::from(*c == ')');
+                depth == 0
+            });
+            &rest[open + 1..end.unwrap().0]
+        })
+        .collect()
+}
+
+async fn pairs(db: &Db, text: &'static str) -> Vec<(String, String)> {
+    let mut tx = db.read().await.unwrap();
+    Statement::new(text).fetch_all(&mut tx).await.unwrap()
+}
+
+type Rules = BTreeSet<(String, String)>;
+
+/// Checks by table, predicates of indexes by name, and the tables that refuse changes.
+async fn rules(db: &Db) -> (Rules, Rules, BTreeSet<String>) {
+    if let Db::Postgres(_) = db {
+        let checks = "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
+                      WHERE contype = 'c' AND connamespace = current_schema()::regnamespace";
+        let predicates = "SELECT indexrelid::regclass::text, pg_get_expr(indpred, indrelid)
+                          FROM pg_index WHERE indpred IS NOT NULL";
+        let kept = "SELECT tgrelid::regclass::text, tgname::text FROM pg_trigger
+                    WHERE NOT tgisinternal AND (tgtype & 8) <> 0 AND (tgtype & 16) <> 0";
+        let of_check = |text: &str| plain(in_brackets(text, "CHECK")[0]);
+        let checks = pairs(db, checks).await.into_iter();
+        let predicates = pairs(db, predicates).await.into_iter();
+        let kept = pairs(db, kept).await.into_iter();
+        return (
+            checks
+                .map(|(table, text)| (table, of_check(&text)))
+                .collect(),
+            predicates
+                .map(|(index, text)| (index, plain(&text)))
+                .collect(),
+            kept.map(|(table, _)| table).collect(),
+        );
+    }
+    let tables = pairs(
+        db,
+        "SELECT name, sql FROM sqlite_master WHERE type = 'table'",
+    )
+    .await;
+    let indexes =
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'";
+    let triggers = "SELECT tbl_name, group_concat(upper(sql), ' ') FROM sqlite_master
+                    WHERE type = 'trigger' GROUP BY tbl_name";
+    let checks = tables.iter().flat_map(|(table, sql)| {
+        let checks = in_brackets(sql, "CHECK").into_iter();
+        checks.map(|text| (table.clone(), plain(text)))
+    });
+    let predicates = pairs(db, indexes).await.into_iter().map(|(index, sql)| {
+        let (_, predicate) = sql.split_once(" WHERE ").unwrap();
+        (index, plain(predicate))
+    });
+    let kept = pairs(db, triggers).await.into_iter();
+    let kept = kept.filter(|(_, sql)| sql.contains("UPDATE ON") && sql.contains("DELETE ON"));
+    (
+        checks.collect(),
+        predicates.collect(),
+        kept.map(|(table, _)| table).collect(),
+    )
+}
+
+#[tokio::test]
+async fn both_engines_refuse_the_same() {
+    let (_folder, sqlite) = crate::support::sqlite().await;
+    let postgres = crate::support::postgres().await;
+    let (checks, predicates, kept) = rules(&sqlite).await;
+    assert!(checks.len() > 20, "too few are seen: {checks:?}");
+    assert!(
+        predicates.len() > 5 && kept.len() >= 4,
+        "{predicates:?} {kept:?}"
+    );
+    let (pg_checks, pg_predicates, pg_kept) = rules(&postgres).await;
+    assert_eq!(checks, pg_checks);
+    assert_eq!(predicates, pg_predicates);
+    assert_eq!(kept, pg_kept);
+}
+
+#[tokio::test]
+async fn both_engines_refer_the_same_way() {
+    type Key = (String, String, String, String);
+    let keys = async |db: &Db| {
+        let mut tx = db.read().await.unwrap();
+        let statement = Statement::new(db.engine().foreign_keys_sql());
+        let mut keys: Vec<Key> = statement.fetch_all(&mut tx).await.unwrap();
+        keys.sort();
+        keys
+    };
+    let (_folder, sqlite) = crate::support::sqlite().await;
+    let ours = keys(&sqlite).await;
+    assert!(ours.len() > 5, "too few are seen: {ours:?}");
+    assert_eq!(ours, keys(&crate::support::postgres().await).await);
+    // What refers to another row refers within its connection.
+    for (table, columns, _, others) in ours {
+        assert!(columns.starts_with("connection_id"), "{table}: {columns}");
+        assert!(others.starts_with("connection_id"), "{table}: {others}");
+    }
+}
+
+#[tokio::test]
+async fn every_table_is_explained() {
+    let (_folder, sqlite) = crate::support::sqlite().await;
+    let explained = include_str!("../../migrations/README.md");
+    for (table, ..) in shape(&sqlite).await.0 {
+        let line = format!("| `{table}` | ");
+        assert!(
+            explained.contains(&line),
+            "migrations/README.md does not say what `{table}` is for"
+        );
+    }
 }

@@ -9,6 +9,8 @@
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
+pub mod cluster;
+pub mod node;
 pub mod postgres;
 pub mod scenario;
 pub mod stripe_events;
@@ -27,12 +29,15 @@ pub async fn sqlite() -> (tempfile::TempDir, Db) {
 
 /// A fresh, migrated PostgreSQL database on this process's own server.
 pub async fn postgres() -> Db {
-    let url = postgres::fresh_database().await;
-    let db = Db::connect(&url, &options())
-        .await
-        .expect("PostgreSQL connects");
+    let db = open(&postgres::fresh_database().await).await;
     db.migrate().await.expect("PostgreSQL migrates");
     db
+}
+
+/// A database by its address.
+pub async fn open(url: &str) -> Db {
+    let opened = Db::connect(url, &options()).await;
+    opened.expect("the database opens")
 }
 
 fn options() -> ConnectOptions {

@@ -106,7 +106,7 @@ rm -rf "$1"
 "#;
 
 /// PostgreSQL refuses to run as root: then it runs as `postgres`, who is given the folder.
-fn unprivileged(folder: &str) -> Command {
+pub fn unprivileged(folder: &str) -> Command {
     let id = Command::new("id").arg("-u").output().expect("id runs");
     if id.stdout != b"0\n" {
         return Command::new("env");
@@ -122,7 +122,7 @@ fn unprivileged(folder: &str) -> Command {
 }
 
 /// The folder of `initdb`: on the PATH, or where Debian keeps it (the newest version).
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|versions| versions.flatten().map(|v| v.path().join("bin")).collect())

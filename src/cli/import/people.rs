@@ -21,6 +21,7 @@ use crate::registry::RegistryError;
 use crate::registry::promoters::{PromoterInput, put};
 use crate::registry::referrals::{ReferralInput, Registered, register_in};
 use crate::rules::KnownCoupons;
+use crate::store::leases::{Stage, enter};
 use crate::store::promoters::{list_promoters, load_promoters};
 use crate::store::{StoreError, Tx, retry};
 
@@ -189,6 +190,7 @@ async fn register_all(
     let (id, clock) = (opened.id(), opened.clock.as_ref());
     let mut outcomes = Vec::with_capacity(chunk.len());
     let mut tx = opened.db.begin().await?;
+    enter(&mut tx, id, Stage::Register).await?;
     for (_, referral) in chunk {
         match register_in(&mut tx, id, clock, campaigns, &claim(referral)).await {
             Err(RegistryError::Store(error)) => return Err(error),

@@ -1,4 +1,9 @@
-//! `qualify migrate`: brings the database's tables up to date, or says whether that is needed.
+//! `qualify migrate`: brings the database's tables up to date, or says whether that is needed;
+//! with `--to`, moves everything into another database.
+
+mod copy;
+
+pub(super) use copy::code_of;
 
 use std::io::Write;
 
@@ -11,8 +16,17 @@ use crate::store::{ConnectOptions, Db};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only say whether it is needed: exit 0 if not, 4 if it is
-    #[arg(long)]
+    #[arg(long, conflicts_with = "to")]
     check: bool,
+    /// Copy everything into this empty database, of either engine, and compare
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Copy from this database [default: what `DATABASE_URL` says]
+    #[arg(long, value_name = "URL", requires = "to")]
+    from: Option<String>,
+    /// Do not recompute everything in the copy afterwards; rows are compared all the same
+    #[arg(long, requires = "to")]
+    no_verify: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -26,6 +40,13 @@ struct Answer {
 
 /// Runs `qualify migrate`.
 pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
+    if let Some(to) = &args.to {
+        // Whole tables are read by one statement each, which is slow and no news.
+        let config = database::configured_but(settings, ",sqlx::query=error")?;
+        let from = args.from.as_deref();
+        let from = from.unwrap_or_else(|| config.database_url.expose());
+        return copy::run(from, to, args, out);
+    }
     let config = database::configured(settings)?;
     let answer = database::run(async {
         let options = ConnectOptions::default();
