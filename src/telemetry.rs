@@ -49,6 +49,8 @@ pub mod metric {
     pub const COMMIT: &str = "qualify_intake_commit_seconds";
     /// Commits that failed.
     pub const COMMIT_FAILED: &str = "qualify_intake_commit_failures_total";
+    /// Seconds that one page of a batch held the database, by `stage`: `plan` or `book`.
+    pub const SETTLE_PAGE: &str = "qualify_settle_page_seconds";
     /// Requests waiting for a commit.
     pub const QUEUE: &str = "qualify_intake_queue_events";
     /// Transactions that were run again after a deadlock or serialization failure.
@@ -123,7 +125,8 @@ pub fn render() -> String {
 fn recorder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(metric::GROUP.into()), &GROUP_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(metric::COMMIT.into()), &COMMIT_BUCKETS)
+        .set_buckets_for_metric(Matcher::Full(metric::COMMIT.into()), &COMMIT_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(metric::SETTLE_PAGE.into()), &COMMIT_BUCKETS)
 }
 
 fn describe() {
@@ -146,6 +149,10 @@ fn describe() {
     );
     describe_histogram!(metric::GROUP, "Events stored by one commit");
     describe_histogram!(metric::COMMIT, "Seconds that one commit of events took");
+    describe_histogram!(
+        metric::SETTLE_PAGE,
+        "Seconds that one page of a batch held the database, by stage: plan or book"
+    );
     describe_counter!(metric::COMMIT_FAILED, "Commits of events that failed");
     describe_gauge!(metric::QUEUE, "Events waiting for a commit");
     describe_counter!(

@@ -180,10 +180,11 @@ fn routes_come_from_the_table_alone() {
 }
 
 /// Functions that are one transaction and are run again by whoever calls them.
-const RUN_AGAIN_BY_CALLERS: [&str; 16] = [
+const RUN_AGAIN_BY_CALLERS: [&str; 17] = [
     "apply",
     "come_in",
     "ended",
+    "hold",
     "ingest_batch",
     "judge_batch",
     "link_once",

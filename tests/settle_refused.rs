@@ -10,19 +10,21 @@
 
 mod support;
 
+use qualify::clock::ManualClock;
 use qualify::domain::currency::Currency;
+use qualify::domain::ids::NodeId;
 use qualify::domain::ids::{BatchId, ConnectionId};
 use qualify::domain::people::Promoter;
 use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::{Reward, RewardTo};
+use qualify::settle::duty::Duty;
 use qualify::settle::execute::execute;
 use qualify::store::Db;
-use qualify::store::batches::{
-    Batch, BatchItem, BatchKind, BatchState, BatchTotals, ItemAction, ItemState, batch_items,
-    insert_batch,
-};
+use qualify::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items, insert_items};
+use qualify::store::batches::{Batch, BatchKind, BatchState, BatchTotals, insert_batch};
 use qualify::store::promoters::insert_promoter;
 use qualify::store::qualifications::{Qualification, QualificationState, insert_qualifications};
+use qualify::store::verdicts::upsert_verdicts;
 
 const REWARD: Reward = Reward {
     to: RewardTo::Promoter,
@@ -118,12 +120,21 @@ async fn one_refused_item(db: &Db) {
         plan_items: 2,
         totals: BatchTotals::default(),
     };
-    insert_batch(&mut tx, &connection, &batch, &items)
+    insert_batch(&mut tx, &connection, &batch).await.unwrap();
+    insert_items(&mut tx, &connection, &batch.id, &items)
+        .await
+        .unwrap();
+    // What was taken back of `a` is owed again, by its verdict.
+    let verdict = support::verdicts::qualified("spring", "ref_a", "cus_bea", vec![REWARD], at());
+    upsert_verdicts(&mut tx, &connection, &[verdict])
         .await
         .unwrap();
     tx.commit().await.unwrap();
 
-    let totals = execute(db, &connection, &batch.id, at()).await.unwrap();
+    let (clock, node) = (ManualClock::at(at()), NodeId::from("node_a"));
+    let duty = Duty::take(db, &connection, &node, &clock).await.unwrap();
+    let duty = duty.unwrap();
+    let totals = execute(&duty, &batch.id).await.unwrap();
     assert_eq!(
         (totals.settled, totals.reinstated, totals.skipped),
         (1, 0, 1)
@@ -135,7 +146,7 @@ async fn one_refused_item(db: &Db) {
     assert_eq!(done[0].state, ItemState::Superseded);
     assert_eq!(done[1].state, ItemState::Done);
     drop(tx);
-    let again = execute(db, &connection, &batch.id, at()).await.unwrap();
+    let again = execute(&duty, &batch.id).await.unwrap();
     assert_eq!(again, totals, "a second execution changes nothing");
 }
 

@@ -79,6 +79,8 @@ mod guard;
 mod looking;
 #[path = "store_contract/marking.rs"]
 mod marking;
+#[path = "store_contract/migration.rs"]
+mod migration;
 #[path = "store_contract/moving.rs"]
 mod moving;
 #[path = "store_contract/parity.rs"]

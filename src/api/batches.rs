@@ -21,10 +21,10 @@ use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Reward;
 use crate::http::Problem;
+use crate::settle::items::Planned;
 use crate::settle::{plan, schedule};
-use crate::store::batches::{
-    Batch, BatchItem, ItemAction, ItemState, batch_items, get_batch, list_batches,
-};
+use crate::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items};
+use crate::store::batches::{Batch, get_batch, list_batches};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -183,33 +183,49 @@ struct Preview {
 
 async fn preview(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
     let ask: Ask = input.json()?;
-    let now = api.app.clock.now();
-    let cut_off = instant(ask.cut_off.as_deref(), "/cut_off")?.unwrap_or(now);
-    let items = plan::preview(&api.app.db, &caller.connection, cut_off, now).await?;
-    let count = |action| items.iter().filter(|item| item.action == action).count();
-    let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
-    let booked = items.iter().filter(|item| item.action != ItemAction::Skip);
-    for reward in booked.flat_map(|item| &item.amounts) {
-        let sum = sums.entry(reward.currency).or_default();
-        *sum = sum.saturating_add(reward.amount_minor);
-    }
-    let sums = sums.into_iter();
+    let clock = api.app.clock.as_ref();
+    let cut_off = instant(ask.cut_off.as_deref(), "/cut_off")?.unwrap_or_else(|| clock.now());
+    let mut seen = Seen::default();
+    let (db, connection) = (&api.app.db, &caller.connection);
+    plan::preview(db, connection, clock, cut_off, |page| seen.take(page)).await?;
+    let count = |action| seen.counts.get(&action).copied().unwrap_or(0);
+    let sums = seen.sums.iter();
     ok(&Preview {
         cut_off,
         settle: count(ItemAction::Settle),
         reverse: count(ItemAction::Reverse),
         reinstate: count(ItemAction::Reinstate),
         skip: count(ItemAction::Skip),
-        amounts: sums.map(|(c, minor)| Money::new(minor, c)).collect(),
-        items: first(items),
+        amounts: sums.map(|(c, minor)| Money::new(*minor, *c)).collect(),
+        items: List {
+            has_more: seen.counts.values().sum::<usize>() > seen.first.len(),
+            data: seen.first,
+        },
     })
 }
 
-fn first(items: Vec<BatchItem>) -> List<ShownItem> {
-    let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
-    List {
-        has_more: items.len() > most,
-        data: items.into_iter().take(most).map(ShownItem::from).collect(),
+/// What was seen of a plan: the first items, and of the rest how many and how much.
+#[derive(Debug, Default)]
+struct Seen {
+    counts: BTreeMap<ItemAction, usize>,
+    sums: BTreeMap<Currency, i64>,
+    first: Vec<ShownItem>,
+}
+
+impl Seen {
+    fn take(&mut self, page: Vec<Planned>) {
+        let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
+        for (item, _) in page {
+            *self.counts.entry(item.action).or_default() += 1;
+            let booked = item.action != ItemAction::Skip;
+            for reward in item.amounts.iter().filter(|_| booked) {
+                let sum = self.sums.entry(reward.currency).or_default();
+                *sum = sum.saturating_add(reward.amount_minor);
+            }
+            if self.first.len() < most {
+                self.first.push(ShownItem::from(item));
+            }
+        }
     }
 }
 
@@ -230,7 +246,7 @@ async fn run(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
     );
     let now_us = app.clock.now_us();
     announce(&app.db, &caller.connection, now_us, &caller.by, entry).await?;
-    let ran = schedule::run_now(&app.db, &caller.connection, app.clock.as_ref()).await?;
+    let ran = schedule::run_now(&app.db, &caller.connection, &app.node, app.clock.as_ref()).await?;
     app.touched.notify_one();
     let batch = match ran {
         Some(ran) => Some(find(&api, &caller, &ran.batch).await?),

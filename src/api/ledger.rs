@@ -91,12 +91,13 @@ struct ShownEntry {
 
 impl From<Transaction> for ShownTransaction {
     fn from(t: Transaction) -> Self {
+        let id = t.id();
         let entries = t.entries.into_iter().map(|entry| ShownEntry {
             account: entry.account.to_string(),
             amount: entry.amount,
         });
         Self {
-            id: t.id,
+            id,
             kind: t.kind.name(),
             cause: t.cause,
             campaign: t.campaign,
@@ -128,10 +129,7 @@ async fn statement(State(api): State<Arc<Api>>, caller: Caller, params: Params) 
             Some(last.ok_or_else(bad_cursor)?)
         }
     };
-    let after = after
-        .as_ref()
-        .map(|last| (last.booked_at, last.id.as_str()));
-    let connection = &caller.connection;
+    let (connection, after) = (&caller.connection, after.as_ref());
     let rows = list_transactions(&mut tx, connection, &filter, after, page.rows()).await?;
     ok(&List::cut(rows, &page).map(ShownTransaction::from))
 }
@@ -147,5 +145,5 @@ async fn find(
     };
     let qualification = [QualificationId::from(qualification)];
     let all = transactions_of_qualifications(tx, connection, &qualification).await?;
-    Ok(all.into_iter().find(|transaction| transaction.id == id))
+    Ok(all.into_iter().find(|transaction| transaction.id() == id))
 }

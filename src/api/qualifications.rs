@@ -19,7 +19,7 @@ use crate::domain::ids::{
 };
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Reward;
-use crate::store::batches::items_of_qualification;
+use crate::store::batch_items::items_of_qualification;
 use crate::store::ledger::transactions_of_qualifications;
 use crate::store::qualifications::{
     Qualification, QualificationFilter, QualificationState, list_qualifications,

@@ -136,7 +136,15 @@ async fn settle(app: Arc<App>, stop: CancellationToken) {
     let nobody = Notify::new();
     while !stop.is_cancelled() {
         let schedule = &app.config.settle_cron.schedule;
-        let run = || run_due(&app.db, &app.connection, schedule, app.clock.as_ref());
+        let run = || {
+            run_due(
+                &app.db,
+                &app.connection,
+                schedule,
+                &app.node,
+                app.clock.as_ref(),
+            )
+        };
         match retry(run).await {
             Ok(Some(ran)) => tracing::info!(
                 batch = ran.batch.as_str(),

@@ -1,7 +1,7 @@
 //! `qualify settle`: runs the batch that the schedule wants, one by hand, or shows what one
 //! would do. Every stored event is read and judged first, so that nothing is settled on less.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::settings::SettingsArgs;
@@ -10,13 +10,14 @@ use crate::access::audit::{Action, announce};
 use crate::app::Opened;
 use crate::domain::access::By;
 use crate::domain::currency::Currency;
-use crate::domain::ids::QualificationId;
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
+use crate::random;
+use crate::settle::items::Planned;
 use crate::settle::plan::preview;
-use crate::settle::schedule::{Ran, next, run_due, run_now};
-use crate::store::batches::{BatchItem, ItemAction};
-use crate::store::qualifications::{Qualification, load_qualifications};
+use crate::settle::schedule::{Ran, is_elsewhere, next, run_due, run_now};
+use crate::store::batch_items::{BatchItem, ItemAction};
+use crate::store::qualifications::Qualification;
 
 /// `qualify settle`
 #[derive(Debug, clap::Args)]
@@ -41,6 +42,7 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
         }
         let (db, id, clock) = (&opened.db, opened.id(), opened.clock.as_ref());
         let schedule = &opened.config.settle_cron.schedule;
+        let node = random::node_id()?;
         let ran = if args.now {
             let entry = (
                 Action::BatchRun,
@@ -48,9 +50,16 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
                 serde_json::json!({}),
             );
             announce(db, id, clock.now_us(), &By::command_line(), entry).await?;
-            run_now(db, id, clock).await?
+            match run_now(db, id, &node, clock).await {
+                Err(error) if is_elsewhere(&error) => {
+                    let said = "another node is settling; try again when its batch is done";
+                    database::say(said);
+                    return Ok(Exit::Temporary as u8);
+                }
+                ran => ran?,
+            }
         } else {
-            run_due(db, id, schedule, clock).await?
+            run_due(db, id, schedule, &node, clock).await?
         };
         if args.json {
             return json(ran.as_ref(), out);
@@ -112,21 +121,15 @@ struct Row {
 }
 
 async fn dry_run(opened: &Opened, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let now = opened.clock.now();
-    let items = preview(&opened.db, opened.id(), now, now).await?;
-    let ids: Vec<QualificationId> = items.iter().map(|i| i.qualification.clone()).collect();
-    let mut tx = opened.db.read().await?;
-    let loaded = load_qualifications(&mut tx, opened.id(), &ids).await?;
-    tx.rollback().await?;
-    let totals = totals(&items);
-    let by_id: HashMap<_, _> = loaded.into_iter().map(|q| (q.id.clone(), q)).collect();
-    let rows: Vec<Row> = items
-        .into_iter()
-        .map(|item| {
-            let qualification = by_id.get(&item.qualification);
-            row(item, qualification)
-        })
-        .collect();
+    let clock = opened.clock.as_ref();
+    let (mut rows, mut totals) = (Vec::new(), BTreeMap::new());
+    let show = |page: Vec<Planned>| {
+        for (item, qualification) in page {
+            add(&mut totals, &item);
+            rows.push(row(item, &qualification));
+        }
+    };
+    preview(&opened.db, opened.id(), clock, clock.now(), show).await?;
     if json {
         #[derive(serde::Serialize)]
         struct Preview<'p> {
@@ -171,27 +174,22 @@ async fn dry_run(opened: &Opened, json: bool, out: &mut dyn Write) -> anyhow::Re
     Ok(Exit::Ok as u8)
 }
 
-fn row(item: BatchItem, qualification: Option<&Qualification>) -> Row {
-    let text = |pick: fn(&Qualification) -> &str| {
-        qualification.map_or_else(|| "?".to_owned(), |q| pick(q).to_owned())
-    };
+fn row(item: BatchItem, qualification: &Qualification) -> Row {
     Row {
         action: item.action.name(),
-        promoter: text(|q| q.promoter.as_str()),
-        campaign: text(|q| q.campaign.as_str()),
-        referral: text(|q| q.referral.as_str()),
+        promoter: qualification.promoter.to_string(),
+        campaign: qualification.campaign.to_string(),
+        referral: qualification.referral.to_string(),
         amounts: item.amounts,
         reason: item.reason,
     }
 }
 
-/// What would be booked, by currency; what is skipped is not.
-fn totals(items: &[BatchItem]) -> BTreeMap<Currency, i64> {
-    let mut totals = BTreeMap::new();
-    let booked = items.iter().filter(|i| i.action != ItemAction::Skip);
-    for reward in booked.flat_map(|item| &item.amounts) {
-        let sum: &mut i64 = totals.entry(reward.currency).or_default();
+/// Adds what would be booked, by currency; what is skipped is not.
+fn add(totals: &mut BTreeMap<Currency, i64>, item: &BatchItem) {
+    let booked = item.action != ItemAction::Skip;
+    for reward in item.amounts.iter().filter(|_| booked) {
+        let sum = totals.entry(reward.currency).or_default();
         *sum = sum.saturating_add(reward.amount_minor);
     }
-    totals
 }

@@ -202,7 +202,8 @@ impl Demo {
         self.drain().await?;
         let app = &self.running.app;
         let schedule = &app.config.settle_cron.schedule;
-        run_due(&app.db, &app.connection, schedule, self.clock.as_ref()).await?;
+        let (db, clock) = (&app.db, self.clock.as_ref());
+        run_due(db, &app.connection, schedule, &app.node, clock).await?;
         Ok(())
     }
 

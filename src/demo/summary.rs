@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::run::{Demo, Played};
-use crate::domain::ids::{CampaignId, ConnectionId, ReferralId};
+use crate::domain::ids::{BatchId, CampaignId, ConnectionId, ReferralId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Money;
 use crate::domain::verdict::{Spend, Verdict, VerdictState};
 use crate::registry::promoters::PromoterInput;
-use crate::store::batches::{ItemAction, batch_items, list_batches};
+use crate::store::batch_items::{ItemAction, batch_items};
+use crate::store::batches::list_batches;
 use crate::store::campaigns::current_campaigns;
 use crate::store::cases::{CaseState, list_cases};
 use crate::store::ledger::{TransactionKind, grand_total, transaction_page};
@@ -257,9 +258,9 @@ async fn ledger(
 ) -> Result<(Vec<Rewards>, Vec<Owed>), StoreError> {
     let mut by_currency: BTreeMap<_, BTreeMap<TransactionKind, i64>> = BTreeMap::new();
     let mut by_promoter: BTreeMap<_, i64> = BTreeMap::new();
-    let mut after: Option<String> = None;
+    let mut after: Option<(BatchId, i64)> = None;
     loop {
-        let page = transaction_page(tx, connection, after.as_deref(), ROWS_MAX).await?;
+        let page = transaction_page(tx, connection, None, after.as_ref(), ROWS_MAX).await?;
         for transaction in &page {
             for entry in &transaction.entries {
                 let (minor, currency) = (entry.amount.minor, entry.amount.currency);
@@ -275,7 +276,9 @@ async fn ledger(
             }
         }
         match page.last() {
-            Some(last) if page.len() >= ROWS_MAX as usize => after = Some(last.id.clone()),
+            Some(last) if page.len() >= ROWS_MAX as usize => {
+                after = Some((last.batch.clone(), last.item));
+            }
             _ => break,
         }
     }

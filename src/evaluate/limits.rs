@@ -1,6 +1,6 @@
 //! A campaign's limits, applied in the order (`qualified_at`, id): who still fits. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::domain::campaign::{Campaign, Limits};
 use crate::domain::ids::{CampaignId, PromoterId};
@@ -12,15 +12,9 @@ use crate::domain::verdict::{Reason, Reward};
 pub struct Used {
     settled: HashMap<(CampaignId, PromoterId), u32>,
     spent: HashMap<CampaignId, i64>,
-    met: HashSet<PromoterId>,
 }
 
 impl Used {
-    /// Notes a promoter; whether it is the first time.
-    pub fn meet(&mut self, promoter: &PromoterId) -> bool {
-        self.met.insert(promoter.clone())
-    }
-
     /// Records settlements that stand for a promoter in a campaign.
     pub fn add_settled(&mut self, campaign: &CampaignId, promoter: &PromoterId, count: u32) {
         let key = (campaign.clone(), promoter.clone());

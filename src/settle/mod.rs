@@ -1,13 +1,27 @@
 //! Settlement: every 12 hours a batch settles what is due. A plan with nothing left to decide
-//! is made and stored, then executed; executing it again changes nothing.
+//! is made and stored, then executed; executing it again changes nothing. Both are done page by
+//! page, each in one short transaction, so that a million due items need no more memory than a
+//! thousand, and whoever waits for the database waits for one page.
 //!
-//! [`slot`] is pure; limits are in `evaluate`, so that a backtest applies the same; [`plan`] re-judges and writes the plan; [`execute`]
-//! carries it out in chunks, each in one transaction; [`schedule`] says when.
+//! | file | what it does |
+//! |---|---|
+//! | [`schedule`] | says when, and what is to be done by whom |
+//! | [`duty`] | the lease: one node settles, and one that froze writes nothing when it wakes |
+//! | [`today`] | sees to it that what is stored rests on today's facts |
+//! | [`items`] | the items of a plan, page by page, within the campaigns' limits |
+//! | [`plan`] | stores them, or shows them |
+//! | [`execute`] | carries them out |
+//! | [`booking`] | what carrying out a page of them writes (pure) |
+//!
+//! Limits are in `evaluate`, so that a backtest applies the same.
 
+pub mod booking;
+pub mod duty;
 pub mod execute;
+pub mod items;
 pub mod plan;
 pub mod schedule;
-pub mod slot;
+pub mod today;
 
 /// Items planned or executed in one transaction, at most.
 pub const CHUNK_ITEMS: u32 = 500;

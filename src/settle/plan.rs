@@ -1,31 +1,23 @@
-//! Makes a batch's plan: what is due by the cut-off, judged again on today's facts, within the
-//! campaigns' limits, in the order (`qualified_at`, id); and what settled money has to follow.
+//! Makes a batch's plan, page by page: the batch is `planning` until its last item is stored, and
+//! `planned` from then on, with nothing left to decide. Nothing is booked before that, so a plan
+//! that a crash cut short is dropped, and made again by whoever has the duty next.
 
-use std::collections::{BTreeSet, HashMap};
+use tokio::time::Instant;
 
 use super::CHUNK_ITEMS;
-use crate::domain::campaign::Campaign;
-use crate::domain::ids::{BatchId, CampaignId, ConnectionId, PromoterId, ReferralId};
-use crate::domain::ledger::Account;
+use super::duty::Duty;
+use super::items::{Items, Planned};
+use super::today::judge_waiting;
+use crate::clock::Clock;
+use crate::domain::ids::{BatchId, ConnectionId};
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Reward, Verdict};
-use crate::evaluate::limits::Used;
-use crate::queue::neighbourhood::Seeds;
-use crate::queue::transition::adjustment;
-use crate::queue::worker::{campaigns, rejudge};
+use crate::store::batch_items::{BatchItem, ItemAction, drop_items, insert_items};
 use crate::store::batches::{
-    Batch, BatchItem, BatchKind, BatchState, BatchTotals, ItemAction, ItemState, batch_by_key,
+    Batch, BatchKind, BatchState, BatchTotals, batch_by_key, delete_batch, end_planning,
     insert_batch,
 };
-use crate::store::ledger::balances;
-use crate::store::qualifications::{
-    Qualification, due_qualifications, qualifications_to_adjust, settled_counts,
-};
-use crate::store::verdicts::load_verdicts;
-use crate::store::{Db, StoreError, Tx};
-
-/// Adjustments in one batch, at most; the rest waits for the next.
-const ADJUSTMENTS_MAX: u32 = 10_000;
+use crate::store::{Db, StoreError, retry};
+use crate::telemetry::metric;
 
 /// What batch to make.
 #[derive(Debug, Clone)]
@@ -42,279 +34,136 @@ pub struct Request {
 
 /// Makes and stores a plan; `None` if the slot has one already, or if a run by hand finds
 /// nothing to do.
-pub async fn plan(
-    db: &Db,
-    connection: &ConnectionId,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Option<BatchId>, StoreError> {
-    let mut tx = db.begin().await?;
-    if batch_by_key(&mut tx, connection, &request.key)
-        .await?
-        .is_some()
-    {
-        tx.rollback().await?;
+pub async fn plan(duty: &Duty<'_>, request: &Request) -> Result<Option<BatchId>, StoreError> {
+    let mut tx = duty.db.read().await?;
+    let there = batch_by_key(&mut tx, duty.connection, &request.key).await?;
+    tx.rollback().await?;
+    if there.is_some() {
         return Ok(None);
     }
-    let items = items(&mut tx, connection, request.cut_off, now).await?;
-    let nothing = items.iter().all(|item| item.action == ItemAction::Skip);
-    if request.kind == BatchKind::RunNow && nothing {
-        tx.commit().await?; // what was judged again stays judged
+    let planned_at = duty.clock.now();
+    judge_waiting(duty.db, duty.connection, duty.clock, Some(duty)).await?;
+    let (items, first) = begin(duty, request.cut_off).await?;
+    if request.kind == BatchKind::RunNow && first.is_none() {
         return Ok(None);
     }
-    let id = BatchId::new(format!("batch_{}", request.key));
     let batch = Batch {
-        id: id.clone(),
+        id: BatchId::new(format!("batch_{}", request.key)),
         key: request.key.clone(),
         kind: request.kind,
         slot_at: request.slot_at,
         cut_off: request.cut_off,
-        state: BatchState::Planned,
-        planned_at: now,
+        state: BatchState::Planning,
+        planned_at,
         done_at: None,
-        plan_items: i64::try_from(items.len()).unwrap_or(i64::MAX),
+        plan_items: 0,
         totals: BatchTotals::default(),
     };
-    insert_batch(&mut tx, connection, &batch, &items).await?;
-    tx.commit().await?;
-    Ok(Some(id))
+    let inserted = retry(async || {
+        let mut tx = duty.begin().await?;
+        insert_batch(&mut tx, duty.connection, &batch).await?;
+        tx.commit().await
+    });
+    match inserted.await {
+        // A node that had the duty before was just as far.
+        Err(StoreError::Taken(_)) => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => fill(duty, &batch, items, first).await,
+    }
 }
 
-/// What a batch at this cut-off would do. Nothing is stored.
+/// Makes a plan again that was not made to its end: the same slot, the same cut-off, today's
+/// facts.
+pub async fn plan_again(duty: &Duty<'_>, batch: &Batch) -> Result<Option<BatchId>, StoreError> {
+    drop_all(duty, &batch.id).await?;
+    judge_waiting(duty.db, duty.connection, duty.clock, Some(duty)).await?;
+    let (items, first) = begin(duty, batch.cut_off).await?;
+    fill(duty, batch, items, first).await
+}
+
+type Begun = (Items, Option<Vec<Planned>>);
+
+async fn begin(duty: &Duty<'_>, cut_off: Timestamp) -> Result<Begun, StoreError> {
+    let mut items = Items::at(duty.db, duty.connection, cut_off).await?;
+    let first = items.page(duty.db, duty.connection).await?;
+    Ok((items, first))
+}
+
+/// Stores page after page, reading the next one meanwhile, and ends the plan.
+async fn fill(
+    duty: &Duty<'_>,
+    batch: &Batch,
+    mut items: Items,
+    first: Option<Vec<Planned>>,
+) -> Result<Option<BatchId>, StoreError> {
+    let mut next = first;
+    let mut nothing = true;
+    while let Some(page) = next {
+        let page: Vec<BatchItem> = page.into_iter().map(|(item, _)| item).collect();
+        nothing &= page.iter().all(|item| item.action == ItemAction::Skip);
+        let (stored, read) = tokio::join!(
+            store(duty, &batch.id, &page),
+            items.page(duty.db, duty.connection)
+        );
+        stored?;
+        next = read?;
+    }
+    if batch.kind == BatchKind::RunNow && nothing {
+        drop_all(duty, &batch.id).await?;
+        let delete = async || {
+            let mut tx = duty.begin().await?;
+            delete_batch(&mut tx, duty.connection, &batch.id).await?;
+            tx.commit().await
+        };
+        retry(delete).await?;
+        return Ok(None);
+    }
+    let end = async || {
+        let mut tx = duty.begin().await?;
+        end_planning(&mut tx, duty.connection, &batch.id, items.count()).await?;
+        tx.commit().await
+    };
+    retry(end).await?;
+    Ok(Some(batch.id.clone()))
+}
+
+async fn store(duty: &Duty<'_>, batch: &BatchId, page: &[BatchItem]) -> Result<(), StoreError> {
+    let store = async || {
+        let mut tx = duty.begin().await?;
+        let started = Instant::now();
+        insert_items(&mut tx, duty.connection, batch, page).await?;
+        tx.commit().await?;
+        metrics::histogram!(metric::SETTLE_PAGE, "stage" => "plan").record(started.elapsed());
+        Ok(())
+    };
+    retry(store).await
+}
+
+async fn drop_all(duty: &Duty<'_>, batch: &BatchId) -> Result<(), StoreError> {
+    let drop_some = async || {
+        let mut tx = duty.begin().await?;
+        let dropped = drop_items(&mut tx, duty.connection, batch, CHUNK_ITEMS).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>(dropped)
+    };
+    while retry(drop_some).await? > 0 {}
+    Ok(())
+}
+
+/// Shows what a batch at this cut-off would do, page by page, each item with its qualification.
+/// Nothing is stored, and nobody waits for it; what waits to be judged is judged before, as the
+/// judging stage does.
 pub async fn preview(
     db: &Db,
     connection: &ConnectionId,
+    clock: &dyn Clock,
     cut_off: Timestamp,
-    now: Timestamp,
-) -> Result<Vec<BatchItem>, StoreError> {
-    let mut tx = db.begin().await?;
-    let items = items(&mut tx, connection, cut_off, now).await?;
-    tx.rollback().await?;
-    Ok(items)
-}
-
-async fn items(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    cut_off: Timestamp,
-    now: Timestamp,
-) -> Result<Vec<BatchItem>, StoreError> {
-    judge_due_again(tx, connection, cut_off, now).await?;
-    let mut due = all_due(tx, connection, cut_off).await?;
-    // Limits go to whoever qualified first, however long each campaign holds.
-    due.sort_by(|a, b| (a.qualified_at, &a.id).cmp(&(b.qualified_at, &b.id)));
-    let campaigns: HashMap<CampaignId, Campaign> = campaigns(tx, connection)
-        .await?
-        .into_iter()
-        .map(|c| (c.id.clone(), c))
-        .collect();
-    let mut items = adjustments(tx, connection).await?;
-    let mut used = load_used(tx, connection, &campaigns).await?;
-    for chunk in due.chunks(CHUNK_ITEMS as usize) {
-        let promoters: BTreeSet<&PromoterId> = chunk.iter().map(|q| &q.promoter).collect();
-        settled_before(tx, connection, &promoters, &mut used).await?;
-        for qualification in chunk {
-            items.push(settlement(
-                &campaigns,
-                &mut used,
-                qualification,
-                items.len(),
-            ));
-        }
-    }
-    Ok(items)
-}
-
-/// Everything due, page by page.
-async fn all_due(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    cut_off: Timestamp,
-) -> Result<Vec<Qualification>, StoreError> {
-    let mut all: Vec<Qualification> = Vec::new();
-    loop {
-        let place = all.last().map(|q| (q.settle_after, &q.id));
-        let page = due_qualifications(tx, connection, cut_off, place, CHUNK_ITEMS).await?;
-        let is_last = page.len() < CHUNK_ITEMS as usize;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
-}
-
-/// Judges everything due again, chunk by chunk, so that the plan rests on today's facts.
-async fn judge_due_again(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    cut_off: Timestamp,
-    now: Timestamp,
+    mut show: impl FnMut(Vec<Planned>),
 ) -> Result<(), StoreError> {
-    let mut after: Option<Qualification> = None;
-    loop {
-        let place = after.as_ref().map(|q| (q.settle_after, &q.id));
-        let due = due_qualifications(tx, connection, cut_off, place, CHUNK_ITEMS).await?;
-        let referrals = due
-            .iter()
-            .map(|q| q.referral.clone())
-            .collect::<BTreeSet<ReferralId>>();
-        if referrals.is_empty() {
-            return Ok(());
-        }
-        rejudge(
-            tx,
-            connection,
-            Seeds {
-                referrals,
-                ..Seeds::default()
-            },
-            now,
-        )
-        .await?;
-        after = due.last().cloned();
-    }
-}
-
-/// Reversals and reinstatements: settled money follows the verdict of the revision that
-/// settled it.
-async fn adjustments(tx: &mut Tx, connection: &ConnectionId) -> Result<Vec<BatchItem>, StoreError> {
-    let flagged = qualifications_to_adjust(tx, connection, ADJUSTMENTS_MAX).await?;
-    let keys: Vec<_> = flagged
-        .iter()
-        .map(|q| (q.campaign.clone(), q.referral.clone()))
-        .collect();
-    let verdicts: HashMap<(CampaignId, ReferralId), Verdict> = load_verdicts(tx, connection, &keys)
-        .await?
-        .into_iter()
-        .map(|stored| {
-            let verdict = stored.verdict;
-            (
-                (verdict.campaign.clone(), verdict.referral.clone()),
-                verdict,
-            )
-        })
-        .collect();
-    let mut items = Vec::new();
-    for qualification in &flagged {
-        let key = (
-            qualification.campaign.clone(),
-            qualification.referral.clone(),
-        );
-        let verdict = verdicts.get(&key);
-        let (amounts, reason) = match verdict {
-            Some(verdict) => (
-                adjustment(qualification, verdict),
-                verdict
-                    .code()
-                    .map_or("changed", |code| code.code())
-                    .to_owned(),
-            ),
-            // The referral is no more: everything that was given goes back.
-            None => (
-                taken_back(qualification),
-                "claimed_by_other_referral".to_owned(),
-            ),
-        };
-        if amounts.is_empty() {
-            continue;
-        }
-        let back = amounts.iter().any(|amount| amount.amount_minor < 0);
-        items.push(BatchItem {
-            position: i64::try_from(items.len()).unwrap_or(i64::MAX),
-            qualification: qualification.id.clone(),
-            action: if back {
-                ItemAction::Reverse
-            } else {
-                ItemAction::Reinstate
-            },
-            amounts,
-            reason,
-            state: ItemState::Pending,
-            outcome: None,
-        });
-    }
-    Ok(items)
-}
-
-fn taken_back(qualification: &Qualification) -> Vec<Reward> {
-    let given = qualification
-        .given
-        .iter()
-        .filter(|reward| reward.amount_minor != 0);
-    given
-        .map(|reward| Reward {
-            amount_minor: -reward.amount_minor,
-            ..*reward
-        })
-        .collect()
-}
-
-fn settlement(
-    campaigns: &HashMap<CampaignId, Campaign>,
-    used: &mut Used,
-    qualification: &Qualification,
-    position: usize,
-) -> BatchItem {
-    let admitted = match campaigns.get(&qualification.campaign) {
-        Some(campaign) => used.admit(campaign, &qualification.promoter, &qualification.rewards),
-        None => Ok(()),
-    };
-    let (action, reason) = match admitted {
-        Ok(()) => (ItemAction::Settle, "threshold_met".to_owned()),
-        Err(reason) => (ItemAction::Skip, reason.code.code().to_owned()),
-    };
-    BatchItem {
-        position: i64::try_from(position).unwrap_or(i64::MAX),
-        qualification: qualification.id.clone(),
-        action,
-        amounts: qualification.rewards.clone(),
-        reason,
-        state: ItemState::Pending,
-        outcome: None,
-    }
-}
-
-/// What budgets have been used for, from the ledger. What this very batch takes back is free
-/// from the next batch on: only booked money counts.
-async fn load_used(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    campaigns: &HashMap<CampaignId, Campaign>,
-) -> Result<Used, StoreError> {
-    let budgets: Vec<Account> = campaigns.keys().cloned().map(Account::Budget).collect();
-    let mut used = Used::default();
-    for ((account, currency), minor) in balances(tx, connection, &budgets).await? {
-        let Account::Budget(id) = account else {
-            continue;
-        };
-        let budget = campaigns
-            .get(&id)
-            .and_then(|campaign| campaign.limits.budget);
-        if budget.is_some_and(|budget| budget.currency == currency) {
-            used.add_spent(&id, minor.saturating_neg());
-        }
-    }
-    Ok(used)
-}
-
-/// Counts a promoter's settlements once, when it first appears in the plan.
-async fn settled_before(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    promoters: &BTreeSet<&PromoterId>,
-    used: &mut Used,
-) -> Result<(), StoreError> {
-    let new: Vec<PromoterId> = promoters
-        .iter()
-        .filter(|id| used.meet(id))
-        .map(|id| (*id).clone())
-        .collect();
-    for ((campaign, promoter), count) in settled_counts(tx, connection, &new).await? {
-        used.add_settled(
-            &campaign,
-            &promoter,
-            u32::try_from(count).unwrap_or(u32::MAX),
-        );
+    judge_waiting(db, connection, clock, None).await?;
+    let mut items = Items::at(db, connection, cut_off).await?;
+    while let Some(page) = items.page(db, connection).await? {
+        show(page);
     }
     Ok(())
 }
@@ -322,12 +171,13 @@ async fn settled_before(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{QualificationId, RevisionId};
+    use crate::clock::ManualClock;
+    use crate::domain::ids::{NodeId, QualificationId, RevisionId};
     use crate::domain::people::Promoter;
     use crate::store::ConnectOptions;
-    use crate::store::batches::batch_items;
+    use crate::store::batch_items::batch_items;
     use crate::store::promoters::upsert_promoters;
-    use crate::store::qualifications::{QualificationState, insert_qualifications};
+    use crate::store::qualifications::{Qualification, QualificationState, insert_qualifications};
 
     fn at(day: u32) -> Timestamp {
         Timestamp::from_unix(0).unwrap().plus_days(day)
@@ -395,7 +245,12 @@ mod tests {
             slot_at: at(20),
             cut_off: at(20),
         };
-        let planned = plan(&db, &live, &request, at(20));
+        let (clock, node) = (ManualClock::at(at(20)), NodeId::from("node_a"));
+        let duty = Duty::take(&db, &live, &node, &clock)
+            .await
+            .unwrap()
+            .unwrap();
+        let planned = plan(&duty, &request);
         let planned = tokio::time::timeout(std::time::Duration::from_secs(30), planned)
             .await
             .expect("planning comes to an end");

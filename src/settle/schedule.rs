@@ -1,23 +1,35 @@
 //! When batches run: the latest instant of the schedule decides the slot, so that one batch
-//! catches up after downtime, however many slots were missed.
+//! catches up after downtime, however many slots were missed. Of several nodes that find a slot
+//! due, the one that has the duty runs it, and the others do nothing.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::plan::Request;
-use super::{execute, plan};
+use super::duty::{Duty, LEASE_SECONDS, is_lost};
+use super::execute::execute;
+use super::plan::{Request, plan, plan_again};
 use crate::clock::Clock;
-use crate::domain::ids::{BatchId, ConnectionId};
+use crate::domain::ids::{BatchId, ConnectionId, NodeId};
 use crate::domain::time::{DAY_SECONDS, Timestamp};
-use crate::store::batches::{BatchKind, BatchTotals};
+use crate::store::batches::{BatchKind, BatchState, BatchTotals, batch_by_key, open_batches};
 use crate::store::{Db, StoreError};
 
+/// The span first searched for a schedule's latest instant: half a day, as batches are apart.
+const SPAN_SECONDS: i64 = 43_200;
 /// How far back a schedule is searched for its latest instant: four hundred days.
 const LOOK_BACK_SECONDS: i64 = 400 * DAY_SECONDS;
+/// How long a run by hand waits for the duty: as long as one that was left behind lasts, and more.
+const PATIENCE: Duration = Duration::from_secs(LEASE_SECONDS.unsigned_abs() + 10);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// What a run by hand is called that found another node at it.
+const BY_HAND: &str = "settling by hand while another node settles";
 
 /// The latest instant of the schedule that is not after `now`.
 pub fn latest(schedule: &cron::Schedule, now: Timestamp) -> Option<Timestamp> {
     // Schedules are walked forwards only; the span doubles until an instant falls inside.
-    let mut span = super::slot::SLOT_SECONDS;
+    let mut span = SPAN_SECONDS;
     while span <= LOOK_BACK_SECONDS {
         let from: DateTime<Utc> = now.plus_seconds(-span).to_chrono();
         let until = now.to_chrono();
@@ -44,55 +56,127 @@ pub struct Ran {
     pub totals: BatchTotals,
 }
 
-/// Finishes what a crash left, then runs the latest slot if it has not run yet.
+/// Finishes what a crash left, then runs the latest slot if it has not run yet. `None` if there
+/// was nothing to do, or another node does it.
 pub async fn run_due(
     db: &Db,
     connection: &ConnectionId,
     schedule: &cron::Schedule,
+    node: &NodeId,
     clock: &dyn Clock,
 ) -> Result<Option<Ran>, StoreError> {
-    let now = clock.now();
-    execute::resume(db, connection, now).await?;
-    let Some(slot_at) = latest(schedule, now) else {
-        return Ok(None);
-    };
-    let request = Request {
+    let request = latest(schedule, clock.now()).map(|slot_at| Request {
         kind: BatchKind::Scheduled,
         key: format!("slot.{}", slot_at.unix()),
         slot_at,
         cut_off: slot_at,
-    };
-    run(db, connection, &request, now).await
+    });
+    if nothing_to_do(db, connection, request.as_ref()).await? {
+        return Ok(None);
+    }
+    match Duty::take(db, connection, node, clock).await? {
+        None => Ok(None),
+        Some(duty) => {
+            let outcome = run(&duty, request.as_ref()).await;
+            ended(duty, outcome).await
+        }
+    }
 }
 
-/// Settles by hand what is due now. Again at once, it finds nothing to do.
+/// Settles by hand what is due now. Again at once, it finds nothing to do. An error for which
+/// [`is_elsewhere`] holds if another node settles and goes on doing so.
 pub async fn run_now(
     db: &Db,
     connection: &ConnectionId,
+    node: &NodeId,
     clock: &dyn Clock,
 ) -> Result<Option<Ran>, StoreError> {
+    let taken = async {
+        loop {
+            match Duty::take(db, connection, node, clock).await {
+                Ok(None) => tokio::time::sleep(LOOK_EVERY).await,
+                taken => return taken,
+            }
+        }
+    };
+    let taken = tokio::time::timeout(PATIENCE, taken).await;
+    let Some(duty) = taken.unwrap_or(Ok(None))? else {
+        return Err(StoreError::Stale {
+            what: BY_HAND,
+            expected: 1,
+            seen: 0,
+        });
+    };
     let now = clock.now();
-    execute::resume(db, connection, now).await?;
     let request = Request {
         kind: BatchKind::RunNow,
         key: format!("now.{}", clock.now_us()),
         slot_at: now,
         cut_off: now,
     };
-    run(db, connection, &request, now).await
+    let outcome = run(&duty, Some(&request)).await;
+    ended(duty, outcome).await
 }
 
-async fn run(
+/// Whether a run by hand was left because another node settles.
+pub fn is_elsewhere(error: &StoreError) -> bool {
+    matches!(error, StoreError::Stale { what, .. } if *what == BY_HAND)
+}
+
+/// Looked at before the duty is asked for: on most looks the slot has run.
+async fn nothing_to_do(
     db: &Db,
     connection: &ConnectionId,
-    request: &Request,
-    now: Timestamp,
-) -> Result<Option<Ran>, StoreError> {
-    let Some(batch) = plan::plan(db, connection, request, now).await? else {
+    request: Option<&Request>,
+) -> Result<bool, StoreError> {
+    let mut tx = db.read().await?;
+    let open = open_batches(&mut tx, connection).await?;
+    let has_run = match request {
+        Some(request) => batch_by_key(&mut tx, connection, &request.key)
+            .await?
+            .is_some(),
+        None => true,
+    };
+    tx.rollback().await?;
+    Ok(open.is_empty() && has_run)
+}
+
+/// Finishes what is open, and runs one more.
+async fn run(duty: &Duty<'_>, request: Option<&Request>) -> Result<Option<Ran>, StoreError> {
+    let mut tx = duty.db.read().await?;
+    let open = open_batches(&mut tx, duty.connection).await?;
+    tx.rollback().await?;
+    for batch in &open {
+        if batch.state == BatchState::Planning {
+            plan_again(duty, batch).await?;
+        }
+        execute(duty, &batch.id).await?;
+    }
+    let Some(request) = request else {
         return Ok(None);
     };
-    let totals = execute::execute(db, connection, &batch, now).await?;
+    let Some(batch) = plan(duty, request).await? else {
+        return Ok(None);
+    };
+    let totals = execute(duty, &batch).await?;
     Ok(Some(Ran { batch, totals }))
+}
+
+/// Gives the duty back, unless another node has taken it: that is no failure, the batch goes on.
+async fn ended(
+    duty: Duty<'_>,
+    outcome: Result<Option<Ran>, StoreError>,
+) -> Result<Option<Ran>, StoreError> {
+    match outcome {
+        Err(error) if is_lost(&error) => {
+            tracing::info!("another node has taken over the settling");
+            Ok(None)
+        }
+        outcome => {
+            duty.give_back().await?;
+            outcome
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
-//! Batches: a plan with nothing left to decide, and how far its execution has got.
-//! What goes into a plan is decided in `settle`.
+//! Batches, and how far each has got. Their items are in `batch_items`; what goes into a plan
+//! is decided in `settle`.
 
 use sqlx::FromRow;
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::json::{from_json, instant, instant_or_none, name, stored_names, to_json};
+use super::json::{instant, instant_or_none, name, stored_names};
 use super::statement::Statement;
-use crate::domain::ids::{BatchId, ConnectionId, QualificationId};
+use crate::domain::ids::{BatchId, ConnectionId};
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::Reward;
 
 const BATCHES: &str = "batches";
-const ITEMS: &str = "batch_items";
 
 stored_names! {
     /// What started a batch.
@@ -27,38 +25,14 @@ stored_names! {
 stored_names! {
     /// How far a batch has got.
     BatchState {
-        /// The plan is stored.
+        /// Its plan is being made: nothing is booked, and its items may go again.
+        Planning => "planning",
+        /// The plan is stored, with nothing left to decide.
         Planned => "planned",
         /// Items are being carried out.
         Executing => "executing",
         /// Every item has an outcome.
         Done => "done",
-    }
-}
-
-stored_names! {
-    /// What an item does.
-    ItemAction {
-        /// Gives the reward.
-        Settle => "settle",
-        /// Takes back what is no longer supported.
-        Reverse => "reverse",
-        /// Gives again what was taken back.
-        Reinstate => "reinstate",
-        /// Leaves it for a later batch, and says why.
-        Skip => "skip",
-    }
-}
-
-stored_names! {
-    /// How far an item has got.
-    ItemState {
-        /// Not carried out yet.
-        Pending => "pending",
-        /// Carried out.
-        Done => "done",
-        /// Overtaken by a change since the plan was made.
-        Superseded => "superseded",
     }
 }
 
@@ -77,11 +51,11 @@ pub struct Batch {
     pub cut_off: Timestamp,
     /// How far it has got.
     pub state: BatchState,
-    /// When its plan was stored.
+    /// When its plan was begun.
     pub planned_at: Timestamp,
     /// When its last item had an outcome.
     pub done_at: Option<Timestamp>,
-    /// How many items the plan has.
+    /// How many items the plan has; 0 while it is being made.
     pub plan_items: i64,
     /// What came of them.
     pub totals: BatchTotals,
@@ -98,25 +72,6 @@ pub struct BatchTotals {
     pub reinstated: i64,
     /// Left for later, or overtaken.
     pub skipped: i64,
-}
-
-/// One item of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchItem {
-    /// Its place in the plan, from 0.
-    pub position: i64,
-    /// The qualification.
-    pub qualification: QualificationId,
-    /// What it does.
-    pub action: ItemAction,
-    /// What is given (positive) or taken back (positive as well).
-    pub amounts: Vec<Reward>,
-    /// Why: a stable code.
-    pub reason: String,
-    /// How far it has got.
-    pub state: ItemState,
-    /// What came of it, in words.
-    pub outcome: Option<String>,
 }
 
 #[derive(FromRow)]
@@ -158,37 +113,11 @@ impl BatchRow {
     }
 }
 
-#[derive(FromRow)]
-struct ItemRow {
-    position: i64,
-    qualification_id: String,
-    action: String,
-    amounts: String,
-    reason: String,
-    state: String,
-    outcome: Option<String>,
-}
-
-impl ItemRow {
-    fn read(self) -> Result<BatchItem, StoreError> {
-        Ok(BatchItem {
-            position: self.position,
-            qualification: self.qualification_id.into(),
-            action: name(ITEMS, &self.action, ItemAction::parse)?,
-            amounts: from_json(ITEMS, &self.amounts)?,
-            reason: self.reason,
-            state: name(ITEMS, &self.state, ItemState::parse)?,
-            outcome: self.outcome,
-        })
-    }
-}
-
-/// Stores a plan; [`StoreError::Taken`] if its key is taken: then another node has planned it.
+/// Stores a batch; [`StoreError::Taken`] if its key is taken: then another node plans it.
 pub async fn insert_batch(
     tx: &mut Tx,
     connection: &ConnectionId,
     batch: &Batch,
-    items: &[BatchItem],
 ) -> Result<(), StoreError> {
     Statement::new(
         "INSERT INTO batches (connection_id, batch_id, batch_key, kind, slot_at, cut_off, state,
@@ -212,31 +141,43 @@ pub async fn insert_batch(
     .bind(batch.totals.skipped)
     .execute(tx)
     .await?;
-    let amounts = items
-        .iter()
-        .map(|item| to_json(ITEMS, &item.amounts))
-        .collect::<Result<Vec<_>, _>>()?;
-    Statement::new(
-        "INSERT INTO batch_items (connection_id, batch_id, position, qualification_id, action,
-                                  amounts, reason, state, outcome)
-         {rows}",
-    )
-    .rows(items.iter().zip(amounts).map(|(item, amounts)| {
-        [
-            connection.into(),
-            (&batch.id).into(),
-            item.position.into(),
-            (&item.qualification).into(),
-            item.action.name().into(),
-            amounts.into(),
-            (&item.reason).into(),
-            item.state.name().into(),
-            (&item.outcome).into(),
-        ]
-    }))
-    .execute(tx)
-    .await?;
     Ok(())
+}
+
+/// Ends the making of a plan of so many items: from now on nothing is left to decide.
+/// [`StoreError::Stale`] if it is not being made any more.
+pub async fn end_planning(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    batch: &BatchId,
+    items: i64,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "UPDATE batches SET state = 'planned', plan_items = $3
+         WHERE connection_id = $1 AND batch_id = $2 AND state = 'planning'",
+    )
+    .bind(connection)
+    .bind(batch)
+    .bind(items)
+    .execute_exactly("ending the plan of a batch", 1, tx)
+    .await
+}
+
+/// Removes a batch whose plan is being made and has no items; [`StoreError::Stale`] otherwise.
+pub async fn delete_batch(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    batch: &BatchId,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "DELETE FROM batches WHERE connection_id = $1 AND batch_id = $2 AND state = 'planning'
+           AND NOT EXISTS (SELECT 1 FROM batch_items AS i
+                           WHERE i.connection_id = $1 AND i.batch_id = $2)",
+    )
+    .bind(connection)
+    .bind(batch)
+    .execute_exactly("removing a batch without items", 1, tx)
+    .await
 }
 
 /// Moves a batch on, and writes what came of it so far; [`StoreError::Stale`] if it is not in
@@ -264,33 +205,6 @@ pub async fn change_batch(
     .bind(totals.skipped)
     .bind(done_at)
     .execute_exactly("moving a batch on", 1, tx)
-    .await
-}
-
-/// Gives items their outcome; [`StoreError::Stale`] if any of them has one already, which is
-/// how a second node notices that it is late.
-pub async fn finish_items(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    batch: &BatchId,
-    outcomes: &[(i64, ItemState, String)],
-) -> Result<(), StoreError> {
-    let expected = u64::try_from(outcomes.len()).unwrap_or(u64::MAX);
-    Statement::new(
-        "WITH finish (position, state, outcome) AS ({rows})
-         UPDATE batch_items SET state = finish.state, outcome = finish.outcome
-         FROM finish
-         WHERE batch_items.connection_id = $1 AND batch_items.batch_id = $2
-           AND batch_items.position = finish.position AND batch_items.state = 'pending'",
-    )
-    .bind(connection)
-    .bind(batch)
-    .rows(
-        outcomes
-            .iter()
-            .map(|(position, state, text)| [(*position).into(), state.name().into(), text.into()]),
-    )
-    .execute_exactly("finishing items of a batch", expected, tx)
     .await
 }
 
@@ -368,81 +282,4 @@ pub async fn open_batches(
         .fetch_all(tx)
         .await?;
     rows.into_iter().map(BatchRow::read).collect()
-}
-
-/// Items of a batch in order of position, after the last one seen; `state` narrows it down.
-pub async fn batch_items(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    batch: &BatchId,
-    state: Option<ItemState>,
-    after: Option<i64>,
-    limit: u32,
-) -> Result<Vec<BatchItem>, StoreError> {
-    let rows: Vec<ItemRow> = Statement::new(
-        "SELECT position, qualification_id, action, amounts, reason, state, outcome
-         FROM batch_items WHERE connection_id = $1 AND batch_id = $2 AND position > $3",
-    )
-    .bind(connection)
-    .bind(batch)
-    .bind(after.unwrap_or(-1))
-    .push_some(" AND state = $#", state.map(ItemState::name))
-    .push(" ORDER BY position LIMIT $#", limit)
-    .fetch_all(tx)
-    .await?;
-    rows.into_iter().map(ItemRow::read).collect()
-}
-
-/// How many items of a batch there are by (action, state).
-pub async fn count_items(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    batch: &BatchId,
-) -> Result<Vec<(ItemAction, ItemState, i64)>, StoreError> {
-    let rows: Vec<(String, String, i64)> = Statement::new(
-        "SELECT action, state, COUNT(*) FROM batch_items
-         WHERE connection_id = $1 AND batch_id = $2
-         GROUP BY action, state ORDER BY action, state",
-    )
-    .bind(connection)
-    .bind(batch)
-    .fetch_all(tx)
-    .await?;
-    let read = |(action, state, count): (String, String, i64)| {
-        Ok((
-            name(ITEMS, &action, ItemAction::parse)?,
-            name(ITEMS, &state, ItemState::parse)?,
-            count,
-        ))
-    };
-    rows.into_iter().map(read).collect()
-}
-
-/// In which batches a qualification was, and what came of it: (batch, item), oldest plan first.
-pub async fn items_of_qualification(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    qualification: &QualificationId,
-) -> Result<Vec<(BatchId, BatchItem)>, StoreError> {
-    #[derive(FromRow)]
-    struct Row {
-        batch_id: String,
-        #[sqlx(flatten)]
-        item: ItemRow,
-    }
-    let rows: Vec<Row> = Statement::new(
-        "SELECT i.batch_id, i.position, i.qualification_id, i.action, i.amounts, i.reason,
-                i.state, i.outcome
-         FROM batch_items AS i
-         JOIN batches AS b ON b.connection_id = i.connection_id AND b.batch_id = i.batch_id
-         WHERE i.connection_id = $1 AND i.qualification_id = $2
-         ORDER BY b.planned_at, i.batch_id, i.position",
-    )
-    .bind(connection)
-    .bind(qualification)
-    .fetch_all(tx)
-    .await?;
-    rows.into_iter()
-        .map(|row| Ok((row.batch_id.into(), row.item.read()?)))
-        .collect()
 }

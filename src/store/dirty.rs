@@ -147,6 +147,23 @@ pub async fn waiting(
         .await
 }
 
+/// Since when the oldest and the newest on the list wait (unix microseconds); `None` if nothing
+/// does. A row keeps its place when it is marked again.
+pub async fn span(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+) -> Result<Option<(i64, i64)>, StoreError> {
+    // Two look-ups at the ends of the index; MIN and MAX in one query would read all of it.
+    let (oldest, newest): (Option<i64>, Option<i64>) = Statement::new(
+        "SELECT (SELECT MIN(marked_at_us) FROM dirty WHERE connection_id = $1),
+                (SELECT MAX(marked_at_us) FROM dirty WHERE connection_id = $1)",
+    )
+    .bind(connection)
+    .fetch_one(tx)
+    .await?;
+    Ok(oldest.zip(newest))
+}
+
 /// How a set of rows is put on the list: what is there gets a greater mark.
 const ON_THE_LIST: &str = " ON CONFLICT (connection_id, kind, id) DO UPDATE
      SET mark = CASE WHEN excluded.mark > dirty.mark THEN excluded.mark ELSE dirty.mark + 1 END";

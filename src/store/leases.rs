@@ -55,8 +55,25 @@ pub async fn fence(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
         .bind(&lease.name)
         .bind(&lease.holder)
         .bind(lease.epoch)
-        .execute_exactly("writing under a lease", 1, tx)
+        .execute_exactly(FENCED, 1, tx)
         .await
+}
+
+/// What a write under a lease is called in [`StoreError::Stale`] once the lease is another's.
+pub const FENCED: &str = "writing under a lease";
+
+/// Like [`fence`], and puts the lease's end off. One that has ended and that nobody has taken is
+/// held on to: its end only tells others when they may take it.
+pub async fn fence_until(tx: &mut Tx, lease: &Lease, expires_at_us: i64) -> Result<(), StoreError> {
+    Statement::new(
+        "UPDATE leases SET expires_at_us = $4 WHERE name = $1 AND holder = $2 AND epoch = $3",
+    )
+    .bind(&lease.name)
+    .bind(&lease.holder)
+    .bind(lease.epoch)
+    .bind(expires_at_us)
+    .execute_exactly(FENCED, 1, tx)
+    .await
 }
 
 /// A stage that reads what is stored and writes it back merged: one transaction at a time for

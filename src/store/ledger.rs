@@ -35,8 +35,6 @@ stored_names! {
 /// A transaction with its entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its id.
-    pub id: String,
     /// The qualification it is for.
     pub qualification: QualificationId,
     /// Its number among that qualification's transactions, from 1.
@@ -53,6 +51,9 @@ pub struct Transaction {
     pub referral: ReferralId,
     /// The batch that booked it.
     pub batch: BatchId,
+    /// The item of the batch that booked it, by its position in the plan: with the batch it is
+    /// the key, so that what a batch books lies in the order in which it is booked.
+    pub item: i64,
     /// The campaign's revision that it rests on.
     pub revision: RevisionId,
     /// When it was booked.
@@ -62,6 +63,11 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Its id: the qualification's with a number, `qual_….1`.
+    pub fn id(&self) -> String {
+        format!("{}.{}", self.qualification, self.sequence)
+    }
+
     /// Whether its entries sum to zero in each currency.
     pub fn is_balanced(&self) -> bool {
         let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
@@ -72,8 +78,9 @@ impl Transaction {
     }
 }
 
-/// Books transactions, all or none. [`StoreError::Taken`] if a qualification has its accrual, or a
-/// transaction of that number, already; [`StoreError::Refused`] if one does not sum to zero.
+/// Books transactions, all or none. [`StoreError::Taken`] if a qualification has a transaction of
+/// that number, or an item booked one, already; [`StoreError::Refused`] if one does not sum to
+/// zero, or is an accrual and not its qualification's first.
 pub async fn insert_transactions(
     tx: &mut Tx,
     connection: &ConnectionId,
@@ -82,19 +89,20 @@ pub async fn insert_transactions(
     if let Some(bad) = transactions.iter().find(|t| !t.is_balanced()) {
         return Err(StoreError::Refused(format!(
             "the entries of {} do not sum to zero",
-            bad.id
+            bad.id()
         )));
     }
     Statement::new(
-        "INSERT INTO ledger_transactions (connection_id, transaction_id, qualification_id,
+        "INSERT INTO ledger_transactions (connection_id, batch_id, item, qualification_id,
                                           sequence, kind, cause, campaign_id, promoter_id,
-                                          referral_id, batch_id, revision, booked_at)
+                                          referral_id, revision, booked_at)
          {rows}",
     )
     .rows(transactions.iter().map(|t| {
         [
             connection.into(),
-            (&t.id).into(),
+            (&t.batch).into(),
+            t.item.into(),
             (&t.qualification).into(),
             t.sequence.into(),
             t.kind.name().into(),
@@ -102,7 +110,6 @@ pub async fn insert_transactions(
             (&t.campaign).into(),
             (&t.promoter).into(),
             (&t.referral).into(),
-            (&t.batch).into(),
             (&t.revision).into(),
             t.booked_at.into(),
         ]
@@ -113,14 +120,15 @@ pub async fn insert_transactions(
         .iter()
         .flat_map(|t| t.entries.iter().zip(0_i64..).map(move |(e, n)| (t, n, e)));
     Statement::new(
-        "INSERT INTO ledger_entries (connection_id, transaction_id, position, account,
+        "INSERT INTO ledger_entries (connection_id, batch_id, item, position, account,
                                      amount_minor, currency)
          {rows}",
     )
     .rows(entries.map(|(t, position, entry)| {
         [
             connection.into(),
-            (&t.id).into(),
+            (&t.batch).into(),
+            t.item.into(),
             position.into(),
             entry.account.to_string().into(),
             entry.amount.minor.into(),
@@ -134,7 +142,8 @@ pub async fn insert_transactions(
 
 #[derive(FromRow)]
 struct Row {
-    transaction_id: String,
+    batch_id: String,
+    item: i64,
     qualification_id: String,
     sequence: i64,
     kind: String,
@@ -142,7 +151,6 @@ struct Row {
     campaign_id: String,
     promoter_id: String,
     referral_id: String,
-    batch_id: String,
     revision: String,
     booked_at: i64,
 }
@@ -153,18 +161,21 @@ async fn read(
     connection: &ConnectionId,
     rows: Vec<Row>,
 ) -> Result<Vec<Transaction>, StoreError> {
-    let mut found: Vec<(String, i64, String, i64, String)> = Statement::new(
-        "SELECT transaction_id, position, account, amount_minor, currency FROM ledger_entries
-         WHERE connection_id = $1 AND transaction_id IN ({rows})",
+    let mut found: Vec<(String, i64, i64, String, i64, String)> = Statement::new(
+        "SELECT batch_id, item, position, account, amount_minor, currency FROM ledger_entries
+         WHERE connection_id = $1 AND (batch_id, item) IN ({rows})",
     )
     .bind(connection)
-    .list(rows.iter().map(|row| &row.transaction_id))
+    .set(
+        rows.iter()
+            .map(|row| [(&row.batch_id).into(), row.item.into()]),
+    )
     .fetch_all(tx)
     .await?;
     found.sort();
-    let mut entries: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-    for (id, _, account, minor, currency) in found {
-        entries.entry(id).or_default().push(Entry {
+    let mut entries: BTreeMap<(String, i64), Vec<Entry>> = BTreeMap::new();
+    for (batch, item, _, account, minor, currency) in found {
+        entries.entry((batch, item)).or_default().push(Entry {
             account: name(ENTRIES, &account, parse_account)?,
             amount: Money {
                 minor,
@@ -173,9 +184,11 @@ async fn read(
         });
     }
     let mut read = |row: Row| {
+        let key = (row.batch_id, row.item);
+        let entries = entries.remove(&key).unwrap_or_default();
+        let (batch, item) = key;
         Ok(Transaction {
-            entries: entries.remove(&row.transaction_id).unwrap_or_default(),
-            id: row.transaction_id,
+            entries,
             qualification: row.qualification_id.into(),
             sequence: row.sequence,
             kind: name(TRANSACTIONS, &row.kind, TransactionKind::parse)?,
@@ -183,7 +196,8 @@ async fn read(
             campaign: row.campaign_id.into(),
             promoter: row.promoter_id.into(),
             referral: row.referral_id.into(),
-            batch: row.batch_id.into(),
+            batch: batch.into(),
+            item,
             revision: row.revision.into(),
             booked_at: instant(TRANSACTIONS, row.booked_at)?,
         })
@@ -203,8 +217,8 @@ pub fn parse_account(text: &str) -> Option<Account> {
 }
 
 const SELECT: &str =
-    "SELECT transaction_id, qualification_id, sequence, kind, cause, campaign_id, promoter_id,
-            referral_id, batch_id, revision, booked_at
+    "SELECT batch_id, item, qualification_id, sequence, kind, cause, campaign_id, promoter_id,
+            referral_id, revision, booked_at
      FROM ledger_transactions WHERE connection_id = $1";
 
 /// The transactions of some qualifications, in order of (qualification, sequence).
@@ -238,12 +252,13 @@ pub struct StatementFilter {
     pub until: Option<Timestamp>,
 }
 
-/// Transactions, newest first; `after` is (`booked_at`, id) of the last one seen.
+/// Transactions, newest first, those of one instant from the end of their plan; `after` is the
+/// last one seen.
 pub async fn list_transactions(
     tx: &mut Tx,
     connection: &ConnectionId,
     filter: &StatementFilter,
-    after: Option<(Timestamp, &str)>,
+    after: Option<&Transaction>,
     limit: u32,
 ) -> Result<Vec<Transaction>, StoreError> {
     let mut statement = Statement::new(SELECT)
@@ -253,15 +268,19 @@ pub async fn list_transactions(
         .push_some(" AND batch_id = $#", filter.batch.as_ref())
         .push_some(" AND booked_at >= $#", filter.from)
         .push_some(" AND booked_at < $#", filter.until);
-    if let Some((at, id)) = after {
+    if let Some(last) = after {
         statement = statement.push_all(
-            " AND (booked_at, transaction_id) < ($#, $#)",
-            [at.into(), id.into()],
+            " AND (booked_at, batch_id, item) < ($#, $#, $#)",
+            [
+                last.booked_at.into(),
+                (&last.batch).into(),
+                last.item.into(),
+            ],
         );
     }
     let rows = statement
         .push(
-            " ORDER BY booked_at DESC, transaction_id DESC LIMIT $#",
+            " ORDER BY booked_at DESC, batch_id DESC, item DESC LIMIT $#",
             limit,
         )
         .fetch_all(tx)
@@ -269,17 +288,26 @@ pub async fn list_transactions(
     read(tx, connection, rows).await
 }
 
-/// One page of all transactions in order of id: for `verify`.
+/// One page of all transactions in the order in which they lie, by (batch, item) after the last
+/// one seen: for `verify`. `batch` narrows it down.
 pub async fn transaction_page(
     tx: &mut Tx,
     connection: &ConnectionId,
-    after: Option<&str>,
+    batch: Option<&BatchId>,
+    after: Option<&(BatchId, i64)>,
     limit: u32,
 ) -> Result<Vec<Transaction>, StoreError> {
-    let rows = Statement::new(SELECT)
+    let mut statement = Statement::new(SELECT)
         .bind(connection)
-        .push(" AND transaction_id > $#", after.unwrap_or_default())
-        .push(" ORDER BY transaction_id LIMIT $#", limit)
+        .push_some(" AND batch_id = $#", batch);
+    if let Some((batch, item)) = after {
+        statement = statement.push_all(
+            " AND (batch_id, item) > ($#, $#)",
+            [batch.into(), (*item).into()],
+        );
+    }
+    let rows = statement
+        .push(" ORDER BY batch_id, item LIMIT $#", limit)
         .fetch_all(tx)
         .await?;
     read(tx, connection, rows).await

@@ -36,6 +36,7 @@ pub mod near_misses;
 pub mod verdicts;
 
 // What is owed.
+pub mod batch_items;
 pub mod batches;
 pub mod ledger;
 pub mod outbox;

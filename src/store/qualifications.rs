@@ -31,6 +31,13 @@ stored_names! {
     }
 }
 
+impl QualificationState {
+    /// Whether it holds the place of its person and its referral: one reward each in a campaign.
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Queued | Self::Settled)
+    }
+}
+
 /// A qualification as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Qualification {
@@ -129,7 +136,7 @@ pub async fn insert_qualifications(
         "INSERT INTO qualifications (connection_id, qualification_id, campaign_id, referral_id,
                                      person, promoter_id, revision, state, reason, qualified_at,
                                      settle_after, rewards, given, adjust_due, sequence,
-                                     created_at, changed_at)
+                                     created_at, changed_at, active)
          {rows}
          ON CONFLICT DO NOTHING",
     )
@@ -152,6 +159,7 @@ pub async fn insert_qualifications(
             q.sequence.into(),
             q.created_at.into(),
             q.changed_at.into(),
+            q.state.is_active().into(),
         ]
     }))
     .execute(tx)
@@ -182,13 +190,13 @@ pub async fn change_qualifications(
     Statement::new(
         "WITH change (qualification_id, from_state, from_sequence, promoter_id, revision, state,
                       reason, qualified_at, settle_after, rewards, given, adjust_due, sequence,
-                      changed_at) AS ({rows})
+                      changed_at, active) AS ({rows})
          UPDATE qualifications
          SET promoter_id = change.promoter_id, revision = change.revision, state = change.state,
              reason = change.reason, qualified_at = change.qualified_at,
              settle_after = change.settle_after, rewards = change.rewards, given = change.given,
              adjust_due = change.adjust_due, sequence = change.sequence,
-             changed_at = change.changed_at
+             changed_at = change.changed_at, active = change.active
          FROM change
          WHERE qualifications.connection_id = $1
            AND qualifications.qualification_id = change.qualification_id
@@ -213,9 +221,48 @@ pub async fn change_qualifications(
             t.to.adjust_due.into(),
             t.to.sequence.into(),
             t.to.changed_at.into(),
+            t.to.state.is_active().into(),
         ]
     }))
     .execute_exactly("changing qualifications", expected, tx)
+    .await
+}
+
+/// Settles queued qualifications: state, `given`, `sequence` and `changed_at` become those of
+/// `settled`, the rest is not looked at. [`StoreError::Stale`] if any of them is not queued.
+///
+/// A statement of its own because of what it leaves alone: of seven indexes only the one on what
+/// is due has to be written.
+pub async fn settle_qualifications(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    settled: &[Qualification],
+) -> Result<(), StoreError> {
+    let expected = u64::try_from(settled.len()).unwrap_or(u64::MAX);
+    let given = settled
+        .iter()
+        .map(|q| to_json(TABLE, &q.given))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    Statement::new(
+        "WITH settled (qualification_id, given, sequence, changed_at) AS ({rows})
+         UPDATE qualifications
+         SET state = 'settled', given = settled.given, sequence = settled.sequence,
+             changed_at = settled.changed_at
+         FROM settled
+         WHERE qualifications.connection_id = $1
+           AND qualifications.qualification_id = settled.qualification_id
+           AND qualifications.state = 'queued'",
+    )
+    .bind(connection)
+    .set(settled.iter().zip(given).map(|(q, given)| {
+        [
+            (&q.id).into(),
+            given.into(),
+            q.sequence.into(),
+            q.changed_at.into(),
+        ]
+    }))
+    .execute_exactly("settling qualifications", expected, tx)
     .await
 }
 
@@ -269,7 +316,7 @@ pub async fn active_of_persons(
     let rows = Statement::new(SELECT)
         .bind(connection)
         .push(" AND campaign_id = $#", campaign)
-        .text(" AND state IN ('queued', 'settled') AND person IN ({rows})")
+        .text(" AND active = 1 AND person IN ({rows})")
         .list(persons)
         .fetch_all(tx)
         .await?;
@@ -278,43 +325,52 @@ pub async fn active_of_persons(
     Ok(found)
 }
 
-/// One page of what is due for settlement by `cut_off`, in order of (`settle_after`, id); `after`
-/// is that of the last one seen.
+/// One page of what is due for settlement by `cut_off`, in the order in which limits go to them,
+/// (`qualified_at`, id); `after` is that of the last one seen.
 pub async fn due_qualifications(
     tx: &mut Tx,
     connection: &ConnectionId,
     cut_off: Timestamp,
-    after: Option<(Timestamp, &QualificationId)>,
+    after: Option<&(Timestamp, QualificationId)>,
     limit: u32,
 ) -> Result<Vec<Qualification>, StoreError> {
     let mut statement = Statement::new(SELECT)
         .bind(connection)
-        .push(" AND state = 'queued' AND settle_after <= $#", cut_off);
+        .push(" AND state = 'queued' AND settle_after <= $#", cut_off)
+        // Nothing settles before it qualifies: where the index need not be read any further.
+        .push(" AND qualified_at <= $#", cut_off);
     if let Some((at, id)) = after {
         statement = statement.push_all(
-            " AND (settle_after, qualification_id) > ($#, $#)",
-            [at.into(), id.into()],
+            " AND (qualified_at, qualification_id) > ($#, $#)",
+            [(*at).into(), id.into()],
         );
     }
     let rows = statement
-        .push(" ORDER BY settle_after, qualification_id LIMIT $#", limit)
+        .push(" ORDER BY qualified_at, qualification_id LIMIT $#", limit)
         .fetch_all(tx)
         .await?;
     read(rows)
 }
 
-/// Settled or reversed ones whose verdict has changed since, those that changed first in front.
+/// One page of the settled or reversed ones whose verdict has changed since, those that changed
+/// first in front; `after` is (`changed_at`, id) of the last one seen.
 pub async fn qualifications_to_adjust(
     tx: &mut Tx,
     connection: &ConnectionId,
+    after: Option<&(Timestamp, QualificationId)>,
     limit: u32,
 ) -> Result<Vec<Qualification>, StoreError> {
-    let rows = Statement::new(SELECT)
+    let mut statement = Statement::new(SELECT)
         .bind(connection)
-        .push(
-            " AND adjust_due = 1 ORDER BY changed_at, qualification_id LIMIT $#",
-            limit,
-        )
+        .text(" AND adjust_due = 1");
+    if let Some((at, id)) = after {
+        statement = statement.push_all(
+            " AND (changed_at, qualification_id) > ($#, $#)",
+            [(*at).into(), id.into()],
+        );
+    }
+    let rows = statement
+        .push(" ORDER BY changed_at, qualification_id LIMIT $#", limit)
         .fetch_all(tx)
         .await?;
     read(rows)
@@ -354,40 +410,27 @@ pub async fn list_qualifications(
     read(rows)
 }
 
-/// How many settlements stand, by (campaign, promoter): what limits are held against.
+/// How many settlements stand of some promoters in one campaign, by promoter: what a limit is held
+/// against. A promoter without any is absent.
 pub async fn settled_counts(
     tx: &mut Tx,
     connection: &ConnectionId,
+    campaign: &CampaignId,
     promoters: &[PromoterId],
-) -> Result<BTreeMap<(CampaignId, PromoterId), i64>, StoreError> {
-    let rows: Vec<(String, String, i64)> = Statement::new(
-        "SELECT campaign_id, promoter_id, COUNT(*) FROM qualifications
-         WHERE connection_id = $1 AND state = 'settled' AND promoter_id IN ({rows})
-         GROUP BY campaign_id, promoter_id",
+) -> Result<BTreeMap<PromoterId, i64>, StoreError> {
+    let rows: Vec<(String, i64)> = Statement::new(
+        "SELECT promoter_id, COUNT(*) FROM qualifications
+         WHERE connection_id = $1 AND campaign_id = $2 AND state = 'settled'
+           AND promoter_id IN ({rows})
+         GROUP BY promoter_id",
     )
     .bind(connection)
+    .bind(campaign)
     .list(promoters)
     .fetch_all(tx)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(campaign, promoter, count)| ((campaign.into(), promoter.into()), count))
-        .collect())
-}
-
-/// How many qualifications there are in each state.
-pub async fn count_by_state(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-) -> Result<BTreeMap<QualificationState, i64>, StoreError> {
-    let rows: Vec<(String, i64)> = Statement::new(
-        "SELECT state, COUNT(*) FROM qualifications WHERE connection_id = $1 GROUP BY state",
-    )
-    .bind(connection)
-    .fetch_all(tx)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(state, count)| Some((QualificationState::parse(&state)?, count)))
+        .map(|(promoter, count)| (promoter.into(), count))
         .collect())
 }

@@ -219,7 +219,8 @@ impl<'v> Statement<'v> {
                     }
                 }
                 Tx::Postgres(tx) => {
-                    let mut rows = piece.postgres().fetch(&mut **tx);
+                    let query = piece.postgres().persistent(tx.keeps_statements());
+                    let mut rows = query.fetch(&mut **tx);
                     while let Some(row) = rows.try_next().await? {
                         each(R::from_row(&row)?).await?;
                     }
@@ -271,8 +272,13 @@ impl<'v> Statement<'v> {
             let take = engine.rows_at_once(left.len(), rows.columns, self.binds.len());
             let rest = left.split_off(take);
             let list = engine.rows(last, take, self.binds.len() + 1, rows.is_set);
+            let fixed = match engine {
+                // Its rows have no numbers and come first.
+                Engine::Sqlite => renumbered(&text, take * rows.columns),
+                Engine::Postgres => text.to_string(),
+            };
             pieces.push(Piece {
-                text: Cow::Owned(text.replace(ROWS, &list)),
+                text: Cow::Owned(fixed.replace(ROWS, &list)),
                 binds: &self.binds,
                 rows: left,
                 columns: rows.columns,
@@ -281,6 +287,19 @@ impl<'v> Statement<'v> {
         }
         Ok(pieces)
     }
+}
+
+/// A text with each `$n` that many numbers further on.
+fn renumbered(text: &str, by: usize) -> String {
+    let mut pieces = text.split('$');
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| !c.is_ascii_digit());
+        let (number, rest) = piece.split_at(end.unwrap_or(piece.len()));
+        let number = number.parse::<usize>().unwrap_or_default();
+        let _ = write!(out, "${}{rest}", number.saturating_add(by));
+    }
+    out
 }
 
 /// One text as it is sent, with the values that go along.
@@ -293,7 +312,7 @@ struct Piece<'s, 'v> {
 
 impl Piece<'_, '_> {
     fn sqlite(&self) -> Query<'static, Sqlite, SqliteArguments> {
-        let values = self.binds.iter().chain(self.rows.iter().copied().flatten());
+        let values = self.rows.iter().copied().flatten().chain(self.binds);
         // The text is put together from literals and bind numbers alone.
         let query = sqlx::query(AssertSqlSafe(self.text.clone()));
         values.fold(query, |query, value| match value {
@@ -378,18 +397,31 @@ mod tests {
         let set = Statement::new("x IN ({rows})").list(["a", "b", "c"]);
         assert_eq!(
             texts(&set, Engine::Sqlite),
-            ["x IN (SELECT * FROM (VALUES ($1),($2),($3),($4)))"]
+            ["x IN (SELECT * FROM (VALUES (?),(?),(?),(?)))"]
         );
         let rows =
             Statement::new("INSERT INTO t (a) {rows}").rows(["a", "b", "c"].map(|v| [v.into()]));
         assert_eq!(
             texts(&rows, Engine::Sqlite),
-            ["INSERT INTO t (a) VALUES ($1),($2),($3)"]
+            ["INSERT INTO t (a) VALUES (?),(?),(?)"]
         );
         assert_eq!(
             texts(&rows, Engine::Postgres),
             ["INSERT INTO t (a) SELECT * FROM unnest($1::text[])"]
         );
+    }
+
+    #[test]
+    fn fixed_binds_come_after_the_rows_on_sqlite() {
+        let statement = Statement::new("WITH v AS ({rows}) UPDATE t SET a = $2 WHERE c = $1")
+            .bind("x")
+            .bind(7_i64)
+            .rows([["p".into(), "q".into()]]);
+        assert_eq!(
+            texts(&statement, Engine::Sqlite),
+            ["WITH v AS (VALUES (?,?)) UPDATE t SET a = $4 WHERE c = $3"]
+        );
+        assert_eq!(renumbered("$1 $12,$2)", 10), "$11 $22,$12)");
     }
 
     #[test]

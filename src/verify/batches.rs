@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Check, PAGE};
 use crate::domain::ids::{BatchId, ConnectionId, QualificationId};
 use crate::domain::time::Timestamp;
-use crate::store::batches::{
-    Batch, BatchItem, BatchState, BatchTotals, ItemAction, ItemState, batch_items, list_batches,
-};
-use crate::store::ledger::{StatementFilter, TransactionKind, list_transactions};
+use crate::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items};
+use crate::store::batches::{Batch, BatchState, BatchTotals, list_batches};
+use crate::store::ledger::{TransactionKind, transaction_page};
 use crate::store::{StoreError, Tx};
 
 pub(super) const NAME: &str = "batches";
@@ -59,19 +58,14 @@ async fn booked(
     connection: &ConnectionId,
     batch: &BatchId,
 ) -> Result<Booked, StoreError> {
-    let filter = StatementFilter {
-        batch: Some(batch.clone()),
-        ..StatementFilter::default()
-    };
     let mut all = Booked::new();
-    let mut after: Option<(Timestamp, String)> = None;
+    let mut after: Option<(BatchId, i64)> = None;
     loop {
-        let place = after.as_ref().map(|(at, id)| (*at, id.as_str()));
-        let page = list_transactions(tx, connection, &filter, place, PAGE).await?;
+        let page = transaction_page(tx, connection, Some(batch), after.as_ref(), PAGE).await?;
         all.extend(page.iter().map(|t| (t.qualification.clone(), t.kind)));
         match page.last() {
             Some(last) if page.len() >= PAGE as usize => {
-                after = Some((last.booked_at, last.id.clone()));
+                after = Some((last.batch.clone(), last.item));
             }
             _ => return Ok(all),
         }
@@ -80,6 +74,14 @@ async fn booked(
 
 fn one(batch: &Batch, items: &[BatchItem], mut booked: Booked, check: &mut Check) {
     let place = || format!("batches {}", batch.id);
+    if batch.state == BatchState::Planning {
+        // Its items come and go until it is planned; what must not be is money booked for it.
+        if !booked.is_empty() {
+            let seen = "its plan is still being made, and the ledger has transactions of it";
+            check.differs(place(), seen, RESTORE);
+        }
+        return;
+    }
     if usize::try_from(batch.plan_items).ok() != Some(items.len()) {
         let seen = format!(
             "its plan has {} items, {} are stored",

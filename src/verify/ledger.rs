@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::people::People;
 use super::{Check, PAGE};
 use crate::domain::currency::Currency;
-use crate::domain::ids::{ConnectionId, QualificationId};
+use crate::domain::ids::{BatchId, ConnectionId, QualificationId};
 use crate::domain::ledger::{Account, Entry};
 use crate::domain::verdict::RewardTo;
 use crate::ledger::audit::unbalanced;
@@ -27,11 +27,11 @@ pub(super) async fn check(
     let mut check = Check::new(NAME);
     let mut balances = Balances::new();
     let mut booked: HashMap<QualificationId, Vec<Transaction>> = HashMap::new();
-    let mut after: Option<String> = None;
+    let mut after: Option<(BatchId, i64)> = None;
     loop {
-        let page = transaction_page(tx, connection, after.as_deref(), PAGE).await?;
+        let page = transaction_page(tx, connection, None, after.as_ref(), PAGE).await?;
         let full = page.len() >= PAGE as usize;
-        after = page.last().map(|last| last.id.clone());
+        after = page.last().map(|last| (last.batch.clone(), last.item));
         for transaction in page {
             check.looked_at += 1;
             one(&transaction, &mut check);
@@ -62,7 +62,7 @@ pub(super) async fn check(
 
 /// One transaction by itself.
 fn one(transaction: &Transaction, check: &mut Check) {
-    let place = || format!("ledger_transactions {}", transaction.id);
+    let place = || format!("ledger_transactions {}", transaction.id());
     for (currency, sum) in unbalanced(&transaction.entries) {
         let seen = format!("its entries in {currency} sum to {sum}, not to zero");
         check.differs(place(), seen, RESTORE);

@@ -72,9 +72,15 @@ impl Bench {
         let server = server.await.unwrap();
         let app = &server.app;
         let schedule = &app.config.settle_cron.schedule;
-        run_due(&app.db, &app.connection, schedule, clock.as_ref())
-            .await
-            .unwrap();
+        run_due(
+            &app.db,
+            &app.connection,
+            schedule,
+            &app.node,
+            clock.as_ref(),
+        )
+        .await
+        .unwrap();
         let mut bench = Self {
             server,
             clock,

@@ -82,7 +82,7 @@ const DAMAGES: &[(&str, &[&str], &str)] = &[
         "DROP INDEX qualifications_one_per_person; DROP INDEX qualifications_one_per_referral;
          INSERT INTO qualifications SELECT connection_id, 'qual_x', campaign_id, 'ref_carl', person,
            promoter_id, revision, 'queued', reason, qualified_at, settle_after, rewards, '[]', 0, 0,
-           created_at, changed_at FROM qualifications WHERE referral_id = 'ref_bea'",
+           created_at, changed_at, 1 FROM qualifications WHERE referral_id = 'ref_bea'",
         &["qualifications", "uniqueness"],
         "qualifications spring-2026 cus_bea",
     ),

@@ -5,7 +5,7 @@
 use qualify::clock::{Clock, ManualClock};
 use qualify::domain::access::By;
 use qualify::domain::campaign::Mode;
-use qualify::domain::ids::ConnectionId;
+use qualify::domain::ids::{ConnectionId, NodeId};
 use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::Verdict;
 use qualify::ingest::read::Scope;
@@ -13,7 +13,7 @@ use qualify::ingest::worker::ingest_batch;
 use qualify::intake::{Endpoint, admit};
 use qualify::queue::worker::{judge_batch, mark_due};
 use qualify::registry::campaigns::{Author, save};
-use qualify::settle::schedule::run_now;
+use qualify::settle::schedule::{Ran, run_now};
 use qualify::store::Db;
 use qualify::store::connections::{Connection, upsert_connection};
 use qualify::store::dirty::{DirtyKind, mark_dirty};
@@ -36,6 +36,13 @@ struct World {
 }
 
 impl World {
+    /// Settles what is due, by hand.
+    async fn settle(&self) -> Option<Ran> {
+        let node = NodeId::from("node_a");
+        let ran = run_now(&self.db, &self.id, &node, &self.clock);
+        ran.await.unwrap()
+    }
+
     async fn of(scenario: &Scenario) -> Self {
         let (folder, db) = crate::support::sqlite().await;
         let mode = scenario.campaign.mode;
@@ -173,10 +180,10 @@ async fn told_at(scenario: &Scenario, era: Era, order: Order) {
     if !expected.is_empty() {
         assert_eq!(world.verdicts().await, expected, "{what}");
     }
-    run_now(&world.db, &world.id, &world.clock).await.unwrap();
+    world.settle().await;
     world.judge().await;
     world.verified(&format!("{what}, settled")).await;
-    let again = run_now(&world.db, &world.id, &world.clock).await.unwrap();
+    let again = world.settle().await;
     assert_eq!(again, None, "{what}");
 }
 
@@ -199,17 +206,17 @@ async fn lived(scenario: &Scenario, era: Era) {
             world.clock.set(told.at);
         }
         world.hear(std::slice::from_ref(&told.body)).await;
-        run_now(&world.db, &world.id, &world.clock).await.unwrap();
+        world.settle().await;
     }
     world.clock.set(until);
     world.judge().await;
     world.verified(&what).await;
     for _ in 0..3 {
-        run_now(&world.db, &world.id, &world.clock).await.unwrap();
+        world.settle().await;
         world.judge().await;
         world.verified(&what).await;
     }
-    let again = run_now(&world.db, &world.id, &world.clock).await.unwrap();
+    let again = world.settle().await;
     assert_eq!(again, None, "{what}: nothing is left to do");
 }
 

@@ -7,7 +7,7 @@ use qualify::store::dirty::{DirtyKind, claim_dirty, mark_dirty};
 use qualify::store::idempotency::{
     forget_before, keep_answer, release_key, release_stuck, take_key,
 };
-use qualify::store::leases::{Stage, enter, fence, give_back, take_lease};
+use qualify::store::leases::{FENCED, Stage, enter, fence, fence_until, give_back, take_lease};
 use qualify::store::{ConnectOptions, Db, Statement, StoreError, retry};
 
 contract!(
@@ -16,6 +16,7 @@ contract!(
     a_request_that_failed_gives_its_key_back,
     a_lease_has_one_holder_and_fences_the_last,
     one_transaction_at_a_time_is_in_a_stage,
+    a_write_under_a_lease_puts_its_end_off,
     readers_do_not_write_and_see_one_state,
     two_workers_never_claim_the_same,
 );
@@ -160,6 +161,23 @@ async fn one_transaction_at_a_time_is_in_a_stage(db: &Db) {
         tx.commit().await.unwrap();
         held.rollback().await.unwrap();
     }
+}
+
+async fn a_write_under_a_lease_puts_its_end_off(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    let a = take_lease(&mut tx, "settle", "a", 0, 10).await.unwrap();
+    let a = a.unwrap();
+    fence_until(&mut tx, &a, 20).await.unwrap();
+    let early = take_lease(&mut tx, "settle", "b", 15, 30).await.unwrap();
+    assert_eq!(early, None);
+    // Nobody has taken it: it is held on to, however late.
+    fence_until(&mut tx, &a, 40).await.unwrap();
+    let b = take_lease(&mut tx, "settle", "b", 40, 50).await.unwrap();
+    assert_eq!(b.unwrap().epoch, a.epoch + 1);
+    let late = fence_until(&mut tx, &a, 90).await;
+    assert!(matches!(late, Err(StoreError::Stale { what, .. }) if what == FENCED));
+    let still = take_lease(&mut tx, "settle", "c", 49, 60).await.unwrap();
+    assert_eq!(still, None, "the late one has put nothing off");
 }
 
 async fn a_lease_has_one_holder_and_fences_the_last(db: &Db) {

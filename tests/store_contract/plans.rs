@@ -67,3 +67,58 @@ async fn rows_to_update_are_searched() {
         "{plan}"
     );
 }
+
+#[tokio::test]
+async fn pages_of_a_plan_come_from_their_index_in_order() {
+    let plan = plan(
+        Statement::new(
+            "EXPLAIN QUERY PLAN SELECT rewards FROM qualifications
+             WHERE connection_id = $1 AND state = 'queued' AND settle_after <= $2
+               AND qualified_at <= $2 AND (qualified_at, qualification_id) > ($3, $4)
+             ORDER BY qualified_at, qualification_id LIMIT 500",
+        )
+        .bind("c")
+        .bind(9_i64)
+        .bind(1_i64)
+        .bind("q"),
+    )
+    .await;
+    assert!(plan.contains("USING INDEX qualifications_due"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}
+
+#[tokio::test]
+async fn what_a_batch_settles_is_searched() {
+    let plan = plan(
+        Statement::new(
+            "EXPLAIN QUERY PLAN WITH settled (qualification_id, sequence) AS ({rows})
+             UPDATE qualifications SET state = 'settled', sequence = settled.sequence FROM settled
+             WHERE qualifications.connection_id = $1
+               AND qualifications.qualification_id = settled.qualification_id
+               AND qualifications.state = 'queued'",
+        )
+        .bind("c")
+        .set(["a", "b", "c"].map(|id| [id.into(), 1_i64.into()])),
+    )
+    .await;
+    let searched = "(connection_id=? AND qualification_id=?)";
+    assert!(plan.contains(searched), "{plan}");
+}
+
+#[tokio::test]
+async fn what_booked_nothing_is_found_by_its_index() {
+    let plan = plan(
+        Statement::new(
+            "EXPLAIN QUERY PLAN SELECT i.outcome FROM batch_items AS k
+             JOIN batch_items AS i ON i.connection_id = k.connection_id
+              AND i.batch_id = k.batch_id AND i.position = k.position
+             JOIN batches AS b ON b.connection_id = i.connection_id AND b.batch_id = i.batch_id
+             WHERE k.connection_id = $1 AND k.qualification_id = $2
+               AND (k.action = 'skip' OR k.state = 'superseded')",
+        )
+        .bind("c")
+        .bind("q"),
+    )
+    .await;
+    assert!(plan.contains("batch_items_without_booking"), "{plan}");
+}

@@ -6,10 +6,13 @@ use qualify::domain::ledger::{Account, Entry};
 use qualify::domain::money::Money;
 use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::{Reward, RewardTo};
+use qualify::store::batch_items::{
+    BatchItem, ItemAction, ItemState, batch_items, count_items, drop_items, finish_items,
+    finish_run, insert_items, items_of_qualification,
+};
 use qualify::store::batches::{
-    Batch, BatchItem, BatchKind, BatchState, BatchTotals, ItemAction, ItemState, batch_by_key,
-    batch_items, change_batch, count_items, finish_items, get_batch, insert_batch,
-    items_of_qualification, latest_batch, list_batches, open_batches,
+    Batch, BatchKind, BatchState, BatchTotals, batch_by_key, change_batch, delete_batch,
+    end_planning, get_batch, insert_batch, latest_batch, list_batches, open_batches,
 };
 use qualify::store::ledger::{
     StatementFilter, Transaction, TransactionKind, balance_page, balances, grand_total,
@@ -21,18 +24,20 @@ use qualify::store::outbox::{
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{
     Qualification, QualificationFilter, QualificationState, Transition, active_of_persons,
-    change_qualifications, count_by_state, due_qualifications, insert_qualifications,
-    list_qualifications, load_qualifications, qualifications_of_referrals,
-    qualifications_to_adjust, settled_counts,
+    change_qualifications, due_qualifications, insert_qualifications, list_qualifications,
+    load_qualifications, qualifications_of_referrals, qualifications_to_adjust,
+    settle_qualifications, settled_counts,
 };
 use qualify::store::{Db, Statement, StoreError, Tx};
 
 contract!(
     a_person_has_one_active_qualification,
     a_transition_holds_only_from_what_was_read,
+    what_is_queued_is_settled_once,
     what_is_due_comes_in_order_and_in_pages,
     a_slot_is_planned_once,
     items_are_finished_once,
+    a_plan_in_the_making_can_be_dropped_and_no_other,
     a_qualification_is_accrued_once,
     the_ledger_is_append_only_and_sums_to_zero,
     balances_and_statements_follow_the_entries,
@@ -155,14 +160,16 @@ async fn a_transition_holds_only_from_what_was_read(db: &Db) {
         .await
         .unwrap();
     assert_eq!(loaded, [settle[0].to.clone(), settle[1].to.clone()]);
-    assert_eq!(
-        qualifications_to_adjust(&mut tx, &conn(), 9).await.unwrap(),
-        loaded[1..]
-    );
-    let counts = settled_counts(&mut tx, &conn(), &["ana".into(), "ben".into()])
-        .await
-        .unwrap();
-    assert_eq!(counts.into_values().collect::<Vec<_>>(), [2]);
+    let flagged = qualifications_to_adjust(&mut tx, &conn(), None, 9).await;
+    assert_eq!(flagged.unwrap(), loaded[1..]);
+    let after = (at(9), "q2".into());
+    let rest = qualifications_to_adjust(&mut tx, &conn(), Some(&after), 9).await;
+    assert_eq!(rest.unwrap(), []);
+    let promoters = ["ana".into(), "ben".into()];
+    let counts = settled_counts(&mut tx, &conn(), &"spring".into(), &promoters).await;
+    assert_eq!(counts.unwrap().into_values().collect::<Vec<_>>(), [2]);
+    let others = settled_counts(&mut tx, &conn(), &"autumn".into(), &promoters).await;
+    assert!(others.unwrap().is_empty());
     let again = change_qualifications(&mut tx, &conn(), &settle).await;
     assert!(matches!(
         again,
@@ -174,19 +181,47 @@ async fn a_transition_holds_only_from_what_was_read(db: &Db) {
     ));
 }
 
+async fn what_is_queued_is_settled_once(db: &Db) {
+    let all = [qualification("q1", "p1", 5), qualification("q2", "p2", 5)];
+    let mut tx = start(db, &all).await;
+    let settled = all.each_ref().map(|q| Qualification {
+        state: QualificationState::Settled,
+        given: reward(2000),
+        sequence: 1,
+        changed_at: at(9),
+        ..q.clone()
+    });
+    settle_qualifications(&mut tx, &conn(), &settled)
+        .await
+        .unwrap();
+    let ids = ["q1".into(), "q2".into()];
+    let loaded = load_qualifications(&mut tx, &conn(), &ids).await.unwrap();
+    assert_eq!(loaded, settled);
+    let persons = ["p1".to_owned(), "p2".to_owned()];
+    let active = active_of_persons(&mut tx, &conn(), &"spring".into(), &persons).await;
+    assert_eq!(active.unwrap(), settled, "it keeps its person's place");
+    let again = settle_qualifications(&mut tx, &conn(), &settled[..1]).await;
+    assert!(matches!(again, Err(StoreError::Stale { seen: 0, .. })));
+}
+
 async fn what_is_due_comes_in_order_and_in_pages(db: &Db) {
+    let qualified = |id, person, qualified_at, settle_after| Qualification {
+        qualified_at: at(qualified_at),
+        ..qualification(id, person, settle_after)
+    };
     let all = [
-        qualification("q1", "p1", 30),
-        qualification("q2", "p2", 10),
-        qualification("q3", "p3", 10),
-        qualification("q4", "p4", 31),
+        qualified("q1", "p1", 9, 10),
+        qualified("q2", "p2", 5, 30),
+        qualified("q3", "p3", 5, 12),
+        qualified("q4", "p4", 1, 31),
     ];
     let mut tx = start(db, &all).await;
     let first = due_qualifications(&mut tx, &conn(), at(30), None, 2)
         .await
         .unwrap();
     let (q3, filter) = (&first[1], QualificationFilter::default());
-    let next = due_qualifications(&mut tx, &conn(), at(30), Some((at(10), &q3.id)), 2).await;
+    let after = (at(5), q3.id.clone());
+    let next = due_qualifications(&mut tx, &conn(), at(30), Some(&after), 2).await;
     let ids: Vec<_> = first
         .iter()
         .chain(next.as_ref().unwrap())
@@ -209,8 +244,6 @@ async fn what_is_due_comes_in_order_and_in_pages(db: &Db) {
             .unwrap()
             .is_empty()
     );
-    let counts = count_by_state(&mut tx, &conn()).await.unwrap();
-    assert_eq!(counts.get(&QualificationState::Queued), Some(&4));
 }
 
 fn batch(id: &str, key: &str, seconds: i64) -> Batch {
@@ -243,16 +276,16 @@ fn item(position: i64, qualification: &str) -> BatchItem {
 async fn a_slot_is_planned_once(db: &Db) {
     let mut tx = start(db, &[]).await;
     let one = batch("b1", "slot:1", 1);
-    insert_batch(&mut tx, &conn(), &one, &[]).await.unwrap();
+    insert_batch(&mut tx, &conn(), &one).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = db.begin().await.unwrap();
-    let taken = insert_batch(&mut tx, &conn(), &batch("b2", "slot:1", 2), &[]).await;
+    let taken = insert_batch(&mut tx, &conn(), &batch("b2", "slot:1", 2)).await;
     assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
     tx.rollback().await.unwrap();
 
     let mut tx = db.begin().await.unwrap();
     let two = batch("b2", "slot:2", 2);
-    insert_batch(&mut tx, &conn(), &two, &[]).await.unwrap();
+    insert_batch(&mut tx, &conn(), &two).await.unwrap();
     assert_eq!(
         latest_batch(&mut tx, &conn()).await.unwrap(),
         Some(two.clone())
@@ -286,38 +319,108 @@ async fn items_are_finished_once(db: &Db) {
     let mut tx = start(db, &[]).await;
     let id = BatchId::new("b1");
     let items = [item(0, "q1"), item(1, "q2"), item(2, "q3")];
-    insert_batch(&mut tx, &conn(), &batch("b1", "k", 1), &items)
+    insert_batch(&mut tx, &conn(), &batch("b1", "k", 1))
         .await
         .unwrap();
+    insert_items(&mut tx, &conn(), &id, &items).await.unwrap();
     let page = batch_items(&mut tx, &conn(), &id, None, Some(0), 1)
         .await
         .unwrap();
     assert_eq!(page, items[1..2]);
-    let outcomes = [
-        (0, ItemState::Done, "settled".to_owned()),
-        (2, ItemState::Superseded, "refunded meanwhile".to_owned()),
-    ];
-    finish_items(&mut tx, &conn(), &id, &outcomes)
+    let overtaken = [(2, ItemState::Superseded, "refunded meanwhile".to_owned())];
+    finish_items(&mut tx, &conn(), &id, &overtaken)
         .await
         .unwrap();
-    let late = finish_items(&mut tx, &conn(), &id, &outcomes[..1]).await;
+    let late = finish_items(&mut tx, &conn(), &id, &overtaken).await;
     assert!(matches!(late, Err(StoreError::Stale { .. })));
     let left = batch_items(&mut tx, &conn(), &id, Some(ItemState::Pending), None, 9)
         .await
         .unwrap();
-    assert_eq!(left, items[1..2]);
-    let counts = count_items(&mut tx, &conn(), &id).await.unwrap();
-    assert_eq!(counts.len(), 3);
-    let of = items_of_qualification(&mut tx, &conn(), &"q3".into())
-        .await
-        .unwrap();
-    assert_eq!(
-        (of[0].0.as_str(), of[0].1.state),
-        ("b1", ItemState::Superseded)
-    );
+    assert_eq!(left, items[..2]);
+    let wrong = finish_run(&mut tx, &conn(), &id, (0, 2), 3).await;
+    assert!(matches!(
+        wrong,
+        Err(StoreError::Stale {
+            expected: 3,
+            seen: 2,
+            ..
+        })
+    ));
+    tx.rollback().await.unwrap();
 }
 
-fn transaction(id: &str, qualification: &str, sequence: i64, minor: i64) -> Transaction {
+async fn a_plan_in_the_making_can_be_dropped_and_no_other(db: &Db) {
+    let mut tx = start(db, &[qualification("q1", "p1", 5)]).await;
+    let id = BatchId::new("b1");
+    let planning = Batch {
+        state: BatchState::Planning,
+        plan_items: 0,
+        ..batch("b1", "k", 1)
+    };
+    let skip = BatchItem {
+        action: ItemAction::Skip,
+        reason: "budget_exhausted".to_owned(),
+        ..item(1, "q2")
+    };
+    let items = [item(0, "q1"), skip.clone(), item(2, "q3")];
+    insert_batch(&mut tx, &conn(), &planning).await.unwrap();
+    insert_items(&mut tx, &conn(), &id, &items).await.unwrap();
+    assert_eq!(drop_items(&mut tx, &conn(), &id, 2).await.unwrap(), 2);
+    let left = batch_items(&mut tx, &conn(), &id, None, None, 9).await;
+    assert_eq!(left.unwrap(), items[2..]);
+    let full = delete_batch(&mut tx, &conn(), &id).await;
+    assert!(matches!(full, Err(StoreError::Stale { .. })));
+    assert_eq!(drop_items(&mut tx, &conn(), &id, 2).await.unwrap(), 1);
+    assert_eq!(drop_items(&mut tx, &conn(), &id, 2).await.unwrap(), 0);
+    delete_batch(&mut tx, &conn(), &id).await.unwrap();
+
+    insert_batch(&mut tx, &conn(), &planning).await.unwrap();
+    insert_items(&mut tx, &conn(), &id, &items).await.unwrap();
+    end_planning(&mut tx, &conn(), &id, 3).await.unwrap();
+    let again = end_planning(&mut tx, &conn(), &id, 3).await;
+    assert!(matches!(again, Err(StoreError::Stale { .. })));
+    assert_eq!(drop_items(&mut tx, &conn(), &id, 9).await.unwrap(), 0);
+    let planned = get_batch(&mut tx, &conn(), &id).await.unwrap().unwrap();
+    assert_eq!(
+        (planned.state, planned.plan_items),
+        (BatchState::Planned, 3)
+    );
+
+    let overtaken = [(2, ItemState::Superseded, "refunded meanwhile".to_owned())];
+    finish_items(&mut tx, &conn(), &id, &overtaken)
+        .await
+        .unwrap();
+    let booked = Transaction {
+        batch: id.clone(),
+        item: 0,
+        ..transaction(0, "q1", 1, 2000)
+    };
+    insert_transactions(&mut tx, &conn(), &[booked])
+        .await
+        .unwrap();
+    finish_run(&mut tx, &conn(), &id, (0, 2), 2).await.unwrap();
+    let done = batch_items(&mut tx, &conn(), &id, None, None, 9).await;
+    let outcomes: Vec<_> = done.unwrap().into_iter().map(|i| i.outcome).collect();
+    let said = [
+        "qualification.settled",
+        "budget_exhausted",
+        "refunded meanwhile",
+    ];
+    assert_eq!(outcomes, said.map(|text| Some(text.to_owned())));
+    assert_eq!(count_items(&mut tx, &conn(), &id).await.unwrap().len(), 3);
+    // Found by what they booked, or because they booked nothing.
+    for (qualification, position) in [("q1", 0), ("q2", 1), ("q3", 2)] {
+        let of = items_of_qualification(&mut tx, &conn(), &qualification.into()).await;
+        let of: Vec<_> = of
+            .unwrap()
+            .into_iter()
+            .map(|(b, i)| (b, i.position))
+            .collect();
+        assert_eq!(of, [(id.clone(), position)]);
+    }
+}
+
+fn transaction(item: i64, qualification: &str, sequence: i64, minor: i64) -> Transaction {
     let entry = |account, minor| Entry {
         account,
         amount: Money {
@@ -326,7 +429,6 @@ fn transaction(id: &str, qualification: &str, sequence: i64, minor: i64) -> Tran
         },
     };
     Transaction {
-        id: id.to_owned(),
         qualification: qualification.into(),
         sequence,
         kind: match sequence {
@@ -338,6 +440,7 @@ fn transaction(id: &str, qualification: &str, sequence: i64, minor: i64) -> Tran
         promoter: "ana".into(),
         referral: "ref_p1".into(),
         batch: "b1".into(),
+        item,
         revision: "sha256:a".into(),
         booked_at: at(100 + sequence),
         entries: vec![
@@ -350,26 +453,27 @@ fn transaction(id: &str, qualification: &str, sequence: i64, minor: i64) -> Tran
 async fn a_qualification_is_accrued_once(db: &Db) {
     let tx = start(db, &[qualification("q1", "p1", 5)]).await;
     tx.rollback().await.unwrap();
-    // Two nodes at once, with different ids for the same thing.
-    let book = |id: &'static str| async move {
+    // Two nodes at once, with different items for the same thing.
+    let book = |item: i64| async move {
         let mut tx = db.begin().await.unwrap();
-        insert_transactions(&mut tx, &conn(), &[transaction(id, "q1", 1, 2000)]).await?;
+        insert_transactions(&mut tx, &conn(), &[transaction(item, "q1", 1, 2000)]).await?;
         tx.commit().await
     };
-    let (a, b) = tokio::join!(book("t1"), book("t2"));
+    let (a, b) = tokio::join!(book(1), book(2));
     assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
     assert!(matches!(a.and(b), Err(StoreError::Taken(_))));
 
     let mut tx = db.begin().await.unwrap();
-    let mut second = transaction("t3", "q1", 2, 2000);
+    let mut second = transaction(3, "q1", 2, 2000);
     second.kind = TransactionKind::Accrual;
-    let taken = insert_transactions(&mut tx, &conn(), &[second]).await;
-    assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+    let refused = insert_transactions(&mut tx, &conn(), &[second]).await;
+    let is_refused = matches!(refused, Err(StoreError::Refused(_)));
+    assert!(is_refused, "an accrual is the first: {refused:?}");
 }
 
 async fn the_ledger_is_append_only_and_sums_to_zero(db: &Db) {
     let mut tx = start(db, &[qualification("q1", "p1", 5)]).await;
-    insert_transactions(&mut tx, &conn(), &[transaction("t1", "q1", 1, 2000)])
+    insert_transactions(&mut tx, &conn(), &[transaction(1, "q1", 1, 2000)])
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -388,14 +492,14 @@ async fn the_ledger_is_append_only_and_sums_to_zero(db: &Db) {
         tx.rollback().await.unwrap();
     }
     let mut tx = db.begin().await.unwrap();
-    let mut bad = transaction("t2", "q1", 2, -500);
+    let mut bad = transaction(2, "q1", 2, -500);
     bad.entries.pop();
     let refused = insert_transactions(&mut tx, &conn(), &[bad]).await;
     assert!(
         matches!(refused, Err(StoreError::Refused(_))),
         "{refused:?}"
     );
-    let nobodys = insert_transactions(&mut tx, &conn(), &[transaction("t3", "q9", 1, 1)]).await;
+    let nobodys = insert_transactions(&mut tx, &conn(), &[transaction(3, "q9", 1, 1)]).await;
     assert!(
         matches!(nobodys, Err(StoreError::Refused(_))),
         "{nobodys:?}"
@@ -409,9 +513,9 @@ async fn balances_and_statements_follow_the_entries(db: &Db) {
     )
     .await;
     let all = [
-        transaction("t1", "q1", 1, 2000),
-        transaction("t2", "q1", 2, -500),
-        transaction("t3", "q2", 1, 70),
+        transaction(1, "q1", 1, 2000),
+        transaction(2, "q1", 2, -500),
+        transaction(3, "q2", 1, 70),
     ];
     insert_transactions(&mut tx, &conn(), &all).await.unwrap();
     let (ana, budget) = (
@@ -443,9 +547,8 @@ async fn balances_and_statements_follow_the_entries(db: &Db) {
         .await
         .unwrap();
     assert_eq!(first, [all[1].clone(), all[2].clone()]);
-    let after = Some((at(101), "t3"));
     assert_eq!(
-        list_transactions(&mut tx, &conn(), &any, after, 9)
+        list_transactions(&mut tx, &conn(), &any, Some(&all[2]), 9)
             .await
             .unwrap(),
         all[..1]
@@ -463,12 +566,13 @@ async fn balances_and_statements_follow_the_entries(db: &Db) {
             .unwrap(),
         all[1..2]
     );
-    assert_eq!(
-        transaction_page(&mut tx, &conn(), Some("t2"), 9)
-            .await
-            .unwrap(),
-        all[2..]
-    );
+    let after = ("b1".into(), 2);
+    let page = transaction_page(&mut tx, &conn(), None, Some(&after), 9).await;
+    assert_eq!(page.unwrap(), all[2..]);
+    for (batch, count) in [("b1", 3), ("b2", 0)] {
+        let page = transaction_page(&mut tx, &conn(), Some(&batch.into()), None, 9).await;
+        assert_eq!(page.unwrap().len(), count);
+    }
     let other = ConnectionId::new("other");
     assert!(balances(&mut tx, &other, &asked).await.unwrap().is_empty());
 }

@@ -11,7 +11,7 @@ use qualify::store::cases::{
     CaseState, StoredCase, cases_of_referrals, change_case, count_cases, get_case, list_cases,
     upsert_cases,
 };
-use qualify::store::dirty::{DirtyKind, claim_dirty, clear_dirty, mark_dirty, waiting};
+use qualify::store::dirty::{DirtyKind, claim_dirty, clear_dirty, mark_dirty, span, waiting};
 use qualify::store::near_misses::{
     NearMiss, delete_near_misses, insert_near_misses, list_near_misses, near_misses_about,
 };
@@ -52,6 +52,7 @@ async fn what_is_marked_again_stays_on_the_list(db: &Db) {
         .await
         .unwrap();
     assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (3, Some(50)));
+    assert_eq!(span(&mut tx, &conn()).await.unwrap(), Some((50, 100)));
     assert_eq!(
         claim_dirty(&mut tx, &conn(), 1).await.unwrap()[0].kind,
         DirtyKind::Referral
@@ -70,6 +71,7 @@ async fn what_is_marked_again_stays_on_the_list(db: &Db) {
     );
     assert_eq!(clear_dirty(&mut tx, &conn(), &left).await.unwrap(), 1);
     assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (0, None));
+    assert_eq!(span(&mut tx, &conn()).await.unwrap(), None);
 }
 
 async fn a_row_cleared_and_made_again_is_not_cleared_twice(db: &Db) {

@@ -10,11 +10,13 @@
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
 pub mod cluster;
+pub mod due;
 pub mod node;
 pub mod postgres;
 pub mod scenario;
 pub mod stripe_events;
 pub mod trial;
+pub mod verdicts;
 
 use qualify::store::{ConnectOptions, Db};
 

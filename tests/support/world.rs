@@ -132,6 +132,7 @@ impl World {
             config: Config::resolve(&BTreeMap::new(), &settings, None, &none).unwrap(),
             db: db.clone(),
             clock: Arc::clone(&clock) as SharedClock,
+            node: qualify::random::node_id().unwrap(),
             connection: live().id,
             account: None,
             endpoints: Arc::new(Endpoints::new(endpoint.clone())),

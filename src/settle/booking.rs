@@ -1,0 +1,209 @@
+//! What carrying out a page of items writes: transactions that sum to zero, states, messages.
+//! Pure; `execute` writes it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::items::adjusted;
+use crate::domain::ids::{BatchId, CampaignId, QualificationId, ReferralId};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::{Reward, Verdict};
+use crate::ledger::entries::entries;
+use crate::store::StoreError;
+use crate::store::batch_items::{BatchItem, ItemAction, ItemState};
+use crate::store::json::to_json;
+use crate::store::ledger::{Transaction, TransactionKind};
+use crate::store::outbox::OutboxMessage;
+use crate::store::qualifications::{Qualification, QualificationState, Transition};
+
+/// What a page of items writes.
+#[derive(Debug, Default)]
+pub struct Booking {
+    /// Qualifications that were queued, as they are once they are settled.
+    pub settled: Vec<Qualification>,
+    /// What else changes.
+    pub transitions: Vec<Transition>,
+    /// What is booked.
+    pub transactions: Vec<Transaction>,
+    /// What others are to be told.
+    pub messages: Vec<OutboxMessage>,
+    /// Persons whose reward was taken back in full: whoever else has the better claim by now
+    /// could not be queued while theirs was settled.
+    pub free_again: BTreeSet<String>,
+    /// Items that were overtaken by a change, with why; all others are done.
+    pub superseded: Vec<(i64, ItemState, String)>,
+}
+
+/// What settled money has to follow, by what it was settled for.
+pub type Verdicts = HashMap<(CampaignId, ReferralId), Verdict>;
+
+impl Booking {
+    /// Adds what one item writes.
+    pub fn take(
+        &mut self,
+        batch: &BatchId,
+        item: &BatchItem,
+        qualification: Option<&Qualification>,
+        verdicts: &Verdicts,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let fits = match qualification {
+            None => Err("the qualification is gone".to_owned()),
+            Some(_) if item.action == ItemAction::Skip => return Ok(()),
+            Some(qualification) => {
+                applicable(item, qualification, verdicts).map(|()| qualification)
+            }
+        };
+        match fits {
+            Ok(qualification) => self.carry_out(batch, item, qualification, now),
+            Err(why) => {
+                let overtaken = (item.position, ItemState::Superseded, why);
+                self.superseded.push(overtaken);
+                Ok(())
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        batch: &BatchId,
+        item: &BatchItem,
+        qualification: &Qualification,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let given = sum(&qualification.given, &item.amounts);
+        let empty = given.iter().all(|reward| reward.amount_minor == 0);
+        let sequence = qualification.sequence.saturating_add(1);
+        let (kind, topic) = match item.action {
+            ItemAction::Reverse => (TransactionKind::Reversal, "qualification.reversed"),
+            ItemAction::Reinstate => (TransactionKind::Reinstatement, "qualification.reinstated"),
+            ItemAction::Settle | ItemAction::Skip => {
+                (TransactionKind::Accrual, "qualification.settled")
+            }
+        };
+        let reversed = item.action == ItemAction::Reverse && empty;
+        if reversed {
+            self.free_again.insert(qualification.person.clone());
+        }
+        self.transactions.push(Transaction {
+            qualification: qualification.id.clone(),
+            sequence,
+            kind,
+            cause: item.reason.clone(),
+            campaign: qualification.campaign.clone(),
+            promoter: qualification.promoter.clone(),
+            referral: qualification.referral.clone(),
+            batch: batch.clone(),
+            item: item.position,
+            revision: qualification.revision.clone(),
+            booked_at: now,
+            entries: entries(
+                &qualification.campaign,
+                &qualification.promoter,
+                &qualification.referral,
+                &item.amounts,
+            ),
+        });
+        self.messages.push(OutboxMessage {
+            // In the order of the plan, so that messages lie in the order in which they come.
+            outbox_id: format!("{batch}.{:09}", item.position),
+            topic: topic.to_owned(),
+            subject_id: qualification.id.as_str().to_owned(),
+            payload: to_json("outbox", &payload(qualification, item))?,
+            created_at: now.unix(),
+            delivered_at: None,
+            attempts: 0,
+        });
+        let to = Qualification {
+            state: if reversed {
+                QualificationState::Reversed
+            } else {
+                QualificationState::Settled
+            },
+            reason: item.reason.clone(),
+            given,
+            adjust_due: false,
+            sequence,
+            changed_at: now,
+            ..qualification.clone()
+        };
+        if item.action == ItemAction::Settle {
+            self.settled.push(to);
+        } else {
+            let from = (qualification.state, qualification.sequence);
+            self.transitions.push(Transition { from, to });
+        }
+        Ok(())
+    }
+}
+
+/// Whether the plan still fits what it was made for.
+fn applicable(
+    item: &BatchItem,
+    qualification: &Qualification,
+    verdicts: &Verdicts,
+) -> Result<(), String> {
+    use QualificationState::{Queued, Reversed, Settled};
+    let follows = || {
+        let key = (
+            qualification.campaign.clone(),
+            qualification.referral.clone(),
+        );
+        let (amounts, reason) = adjusted(qualification, verdicts.get(&key));
+        (amounts, reason) == (item.amounts.clone(), item.reason.clone())
+    };
+    let fits = match item.action {
+        ItemAction::Settle | ItemAction::Skip => {
+            qualification.state == Queued && item.amounts == qualification.rewards
+        }
+        ItemAction::Reverse => {
+            qualification.state == Settled && qualification.adjust_due && follows()
+        }
+        ItemAction::Reinstate => {
+            let settled = matches!(qualification.state, Settled | Reversed);
+            settled && qualification.adjust_due && follows()
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(format!(
+        "it is {} by now; nothing was booked",
+        qualification.state.name()
+    ))
+}
+
+/// Amounts by whom and currency, added up; zeros stay, so that what was given shows in full.
+fn sum(given: &[Reward], changes: &[Reward]) -> Vec<Reward> {
+    let mut total = given.to_vec();
+    for change in changes {
+        let same = |r: &&mut Reward| r.to == change.to && r.currency == change.currency;
+        match total.iter_mut().find(same) {
+            Some(reward) => {
+                reward.amount_minor = reward.amount_minor.saturating_add(change.amount_minor);
+            }
+            None => total.push(*change),
+        }
+    }
+    total
+}
+
+#[derive(serde::Serialize)]
+struct Payload<'a> {
+    qualification: &'a QualificationId,
+    campaign: &'a str,
+    referral: &'a str,
+    promoter: &'a str,
+    amounts: &'a [Reward],
+    reason: &'a str,
+}
+
+fn payload<'a>(qualification: &'a Qualification, item: &'a BatchItem) -> Payload<'a> {
+    Payload {
+        qualification: &qualification.id,
+        campaign: qualification.campaign.as_str(),
+        referral: qualification.referral.as_str(),
+        promoter: qualification.promoter.as_str(),
+        amounts: &item.amounts,
+        reason: &item.reason,
+    }
+}
