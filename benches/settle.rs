@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use due::Due;
 use pages::{Death, Pages};
 use qualify::clock::{Clock, ManualClock};
+use qualify::domain::access::By;
 use qualify::domain::campaign::Mode;
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::time::Timestamp;
@@ -120,8 +121,9 @@ async fn bench(asked: &Asked) {
     let db = open(&url).await;
     db.migrate().await.unwrap();
     let clock = ManualClock::at(Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
+    let by = By::command_line();
     let author = campaigns::Author {
-        who: "bench",
+        by: &by,
         why: "bench",
     };
     let saved = campaigns::save(&db, &connection, &clock, CAMPAIGN, None, author)

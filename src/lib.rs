@@ -30,6 +30,8 @@
 //! | [`verify`] | everything that can be recomputed, recomputed and compared |
 //! | [`offline`] | the evaluator on files, or on what is stored: backtests |
 //! | [`http`] | the server loop, problems, bodies |
+//! | [`access`] | users, sessions, keys, the table of routes with what each needs, the audit log |
+//! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
 //! | [`api`] | JSON under `/api/v1`, one file per resource |
 //! | [`cli`] | one file per subcommand |
@@ -41,6 +43,7 @@
 //! Imports run one way, from the values at the top to the composition root at the bottom; a
 //! test reads the `use crate::…` lines and checks it.
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod cli;
@@ -54,6 +57,7 @@ pub mod ingest;
 pub mod intake;
 pub mod ledger;
 pub mod matching;
+pub mod notify;
 pub mod offline;
 pub mod payments;
 pub mod queue;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::access::Access;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::ids::{AccountId, ConnectionId, NodeId};
@@ -28,6 +29,8 @@ pub struct App {
     pub account: Option<AccountId>,
     /// The connections that take webhooks; add to it when an admin adds a connection.
     pub endpoints: Arc<Endpoints>,
+    /// Who comes in: signing in, users, links.
+    pub access: Arc<Access>,
     /// Told after every commit of events: stage 2 has work.
     pub committed: Arc<Notify>,
     /// Told whenever something was put on the work list of the judging stage.

@@ -59,6 +59,8 @@ pub mod metric {
     pub const CONNECTIONS: &str = "qualify_http_connections";
     /// Requests answered, by `status` class.
     pub const REQUESTS: &str = "qualify_http_requests_total";
+    /// Mails by `result`: `delivered`, `dropped` (nobody to send it to), `failed`.
+    pub const MAILS: &str = "qualify_mails_total";
     /// Requests whose handler panicked.
     pub const PANICS: &str = "qualify_http_panics_total";
 }
@@ -159,6 +161,10 @@ fn describe() {
     );
     describe_gauge!(metric::CONNECTIONS, "Open HTTP connections");
     describe_counter!(metric::REQUESTS, "HTTP requests answered, by status class");
+    describe_counter!(
+        metric::MAILS,
+        "Mails by result: delivered, dropped (nobody to send it to), failed (one attempt)"
+    );
     describe_counter!(metric::PANICS, "HTTP requests whose handler panicked");
 }
 

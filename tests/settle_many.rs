@@ -13,6 +13,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use qualify::clock::{Clock, ManualClock};
+use qualify::domain::access::By;
 use qualify::domain::campaign::Mode;
 use qualify::domain::ids::{BatchId, ConnectionId, NodeId};
 use qualify::domain::time::Timestamp;
@@ -64,8 +65,9 @@ impl World {
         let connection = ConnectionId::from("live");
         let since = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
         let clock = ManualClock::at(since);
+        let by = By::command_line();
         let author = campaigns::Author {
-            who: "test",
+            by: &by,
             why: "test",
         };
         let source = campaign(limits);

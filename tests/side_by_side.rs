@@ -15,6 +15,7 @@ use std::sync::Arc;
 use qualify::clock::{Clock, ManualClock};
 use qualify::demo::run::rule_files;
 use qualify::demo::story::{Act, SEED, Story};
+use qualify::domain::access::By;
 use qualify::domain::campaign::Mode;
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::time::Timestamp;
@@ -39,16 +40,17 @@ fn scope() -> Scope {
 
 async fn fill(db: &Db, connection: &ConnectionId, clock: &ManualClock) {
     let story = Story::new(SEED);
+    let by = By::command_line();
     for source in rule_files() {
         let author = campaigns::Author {
-            who: "test",
+            by: &by,
             why: "test",
         };
         campaigns::save(db, connection, clock, source, None, author)
             .await
             .unwrap();
     }
-    promoters::put(db, connection, clock, &story.promoters)
+    promoters::put(db, connection, clock, &story.promoters, &by)
         .await
         .unwrap();
     let endpoint = Endpoint {
@@ -61,7 +63,7 @@ async fn fill(db: &Db, connection: &ConnectionId, clock: &ManualClock) {
     for step in &story.steps {
         match &step.act {
             // Some are refused on purpose.
-            Act::Refer(input) => drop(referrals::register(db, connection, clock, input).await),
+            Act::Refer(input) => drop(referrals::register(db, connection, clock, input, &by).await),
             Act::Deliver(body) => {
                 let body = body.clone().into_bytes();
                 events.push(admit(&endpoint, body, None, step.at.unix() * 1_000_000).unwrap());

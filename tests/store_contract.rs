@@ -93,5 +93,7 @@ mod people;
 mod plans;
 #[path = "store_contract/settlement.rs"]
 mod settlement;
+#[path = "store_contract/users.rs"]
+mod users;
 #[path = "store_contract/verdicts.rs"]
 mod verdicts;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use qualify::clock::{Clock as _, SystemClock};
+use qualify::domain::access::By;
 use qualify::domain::campaign::Mode;
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::people::Referral;
@@ -54,16 +55,17 @@ impl Shop {
         let db = Db::connect(&url, &ConnectOptions::default()).await.unwrap();
         db.migrate().await.unwrap();
         let connection = ConnectionId::from("default");
+        let by = By::command_line();
         for source in CAMPAIGNS {
             let author = campaigns::Author {
-                who: "bench",
+                by: &by,
                 why: "bench",
             };
             campaigns::save(&db, &connection, &SystemClock, source, None, author)
                 .await
                 .unwrap();
         }
-        promoters::put(&db, &connection, &SystemClock, &all_promoters())
+        promoters::put(&db, &connection, &SystemClock, &all_promoters(), &by)
             .await
             .unwrap();
         let starts = SystemClock.now().unix() - DAYS_AGO * 86_400;

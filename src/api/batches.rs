@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -14,7 +13,8 @@ use super::caller::Caller;
 use super::input::{Input, Nothing, instant};
 use super::params::{LIMIT_MAX, Params, bad_cursor};
 use super::refusal::not_found;
-use super::scope::Scope;
+use crate::access::audit::{Action, announce};
+use crate::access::routes::{self, On};
 use crate::domain::currency::Currency;
 use crate::domain::ids::{BatchId, QualificationId};
 use crate::domain::money::Money;
@@ -28,12 +28,12 @@ use crate::store::batches::{Batch, get_batch, list_batches};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/batches", get(list))
-        .route("/batches/next", get(next))
-        .route("/batches/preview", post(preview))
-        .route("/batches/run", post(run))
-        .route("/batches/{id}", get(one))
-        .route("/batches/{id}/items", get(items))
+        .on(routes::API_BATCHES, list)
+        .on(routes::API_BATCH_NEXT, next)
+        .on(routes::API_BATCH_PREVIEW, preview)
+        .on(routes::API_BATCH_RUN, run)
+        .on(routes::API_BATCH, one)
+        .on(routes::API_BATCH_ITEMS, items)
 }
 
 /// A batch as it is answered.
@@ -97,7 +97,6 @@ impl From<BatchItem> for ShownItem {
 }
 
 async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::BatchesRead)?;
     let page = params.page(&[])?;
     let mut tx = api.app.db.read().await?;
     let connection = &caller.connection;
@@ -114,7 +113,6 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
 }
 
 async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    caller.may(Scope::BatchesRead)?;
     ok(&find(&api, &caller, &BatchId::from(id)).await?)
 }
 
@@ -130,7 +128,6 @@ async fn items(
     Path(id): Path<String>,
     params: Params,
 ) -> Answer {
-    caller.may(Scope::BatchesRead)?;
     let page = params.page(&["state"])?;
     let states: Vec<&str> = ItemState::ALL.iter().map(|s| s.name()).collect();
     let state = params.one_of("state", ItemState::parse, &states)?;
@@ -156,8 +153,7 @@ struct Next {
     schedule: String,
 }
 
-async fn next(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
-    caller.may(Scope::BatchesRead)?;
+async fn next(State(api): State<Arc<Api>>) -> Answer {
     let cron = &api.app.config.settle_cron;
     ok(&Next {
         next_at: schedule::next(&cron.schedule, api.app.clock.now()),
@@ -186,7 +182,6 @@ struct Preview {
 }
 
 async fn preview(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
-    caller.may(Scope::BatchesRead)?;
     let ask: Ask = input.json()?;
     let clock = api.app.clock.as_ref();
     let cut_off = instant(ask.cut_off.as_deref(), "/cut_off")?.unwrap_or_else(|| clock.now());
@@ -242,9 +237,15 @@ struct Run {
 }
 
 async fn run(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
-    caller.may(Scope::BatchesWrite)?;
     let Nothing {} = input.json()?;
     let app = &api.app;
+    let entry = (
+        Action::BatchRun,
+        "batches".to_owned(),
+        serde_json::json!({}),
+    );
+    let now_us = app.clock.now_us();
+    announce(&app.db, &caller.connection, now_us, &caller.by, entry).await?;
     let ran = schedule::run_now(&app.db, &caller.connection, &app.node, app.clock.as_ref()).await?;
     app.touched.notify_one();
     let batch = match ran {

@@ -8,9 +8,10 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 
-use super::keys::looked_up_by;
-use super::scope::Scope;
 use super::{Api, refusal};
+use crate::access::keys::looked_up_by;
+use crate::access::request_id;
+use crate::domain::access::{Actor, By, Grants, Permission};
 use crate::domain::ids::ConnectionId;
 use crate::http::Problem;
 use crate::store::api_keys::{ApiKey, key_by_hash, touch_key};
@@ -26,15 +27,14 @@ pub struct Caller {
     pub connection: ConnectionId,
     /// The key's id.
     pub key_id: String,
-    /// How the key is named in decisions and revisions: `key:<name>`.
-    pub actor: String,
-    scopes: String,
+    /// The key as the one who does something.
+    pub by: By,
 }
 
 impl Caller {
     /// 403 unless the key has this scope.
-    pub fn may(&self, scope: Scope) -> Result<(), Problem> {
-        if scope.is_in(&self.scopes) {
+    pub(super) fn may(&self, scope: Permission) -> Result<(), Problem> {
+        if self.by.grants.may(scope) {
             return Ok(());
         }
         let name = scope.name();
@@ -70,9 +70,15 @@ pub(super) async fn authenticate(api: &Arc<Api>, headers: &HeaderMap) -> Result<
     note_use(api, &key);
     Ok(Caller {
         connection: ConnectionId::from(key.connection_id),
+        by: By {
+            actor: Actor::Key {
+                id: key.key_id.clone(),
+                name: key.name,
+            },
+            grants: Grants::Scopes(key.scopes),
+            request: request_id(headers),
+        },
         key_id: key.key_id,
-        actor: format!("key:{}", key.name),
-        scopes: key.scopes,
     })
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 use serde::Serialize;
 
 use super::Api;
@@ -15,7 +14,8 @@ use super::caller::Caller;
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal::{self, not_found};
-use super::scope::Scope;
+use crate::access::audit::{Action, note};
+use crate::access::routes::{self, On};
 use crate::clock::SECOND_US;
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
@@ -28,10 +28,10 @@ use crate::store::{StoreError, retry};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/events", get(list))
-        .route("/events/{id}", get(one))
-        .route("/events/{id}/replay", post(replay))
-        .route("/near-misses", get(near))
+        .on(routes::API_EVENTS, list)
+        .on(routes::API_EVENT, one)
+        .on(routes::API_EVENT_REPLAY, replay)
+        .on(routes::API_NEAR_MISSES, near)
 }
 
 /// An event as it is answered.
@@ -72,7 +72,6 @@ fn shown(event: EventSummary) -> Shown {
 }
 
 async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::EventsRead)?;
     let page = params.page(&["state", "type"])?;
     let states = EventState::ALL.map(EventState::name);
     let filter = EventFilter {
@@ -98,7 +97,6 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
 }
 
 async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    caller.may(Scope::EventsRead)?;
     ok(&find(&api, &caller, &EventId::from(id)).await?)
 }
 
@@ -114,7 +112,6 @@ async fn replay(
     Path(id): Path<String>,
     input: Input,
 ) -> Answer {
-    caller.may(Scope::EventsWrite)?;
     let Nothing {} = input.json()?;
     let id = EventId::from(id);
     let mut event = find(&api, &caller, &id).await?;
@@ -122,6 +119,12 @@ async fn replay(
     let requeued = retry(|| async {
         let mut tx = api.app.db.begin().await?;
         let requeued = requeue_events(&mut tx, &caller.connection, &ids).await?;
+        if requeued > 0 {
+            let subject = format!("event:{}", event.id);
+            let entry = (Action::EventsReplayed, subject, serde_json::json!({}));
+            let now_us = api.app.clock.now_us();
+            note(&mut tx, &caller.connection, now_us, &caller.by, entry).await?;
+        }
         tx.commit().await?;
         Ok::<_, StoreError>(requeued)
     })
@@ -149,7 +152,6 @@ struct ShownNear {
 }
 
 async fn near(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::EventsRead)?;
     let page = params.page(&[])?;
     let mut tx = api.app.db.read().await?;
     let connection = &caller.connection;

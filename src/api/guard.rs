@@ -1,5 +1,5 @@
-//! What every request of the API passes through: who asks, the body within its cap, and the
-//! idempotency key.
+//! What every request of the API passes through: who asks and whether they may, the body
+//! within its cap, and the idempotency key.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::caller::authenticate;
-use super::{Api, BODY_BYTES_MAX, idempotency, refusal};
+use super::{Api, BODY_BYTES_MAX, idempotency, method_not_allowed, refusal};
+use crate::access::routes::{self, Needs, Route};
 use crate::http::{Problem, body};
 
 /// Answers a request, or says why not.
@@ -23,7 +24,13 @@ pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: N
 
 async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, stream) = request.into_parts();
+    let Some(route) = Route::of(&parts) else {
+        return Err(method_not_allowed());
+    };
     let caller = authenticate(api, &parts.headers).await?;
+    if let Needs::May(permission) = route.needs() {
+        caller.may(permission)?;
+    }
     let encoding = parts.headers.get(CONTENT_ENCODING);
     if encoding.is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Problem::new(
@@ -37,6 +44,10 @@ async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response
         .await
         .map_err(refusal::body)?;
     let key = idempotency::key(&parts.method, &parts.headers)?;
+    if key.is_some() && route == routes::API_KEY_ADD {
+        return Err(idempotency::unsupported());
+    }
+    parts.extensions.insert(caller.by.clone());
     parts.extensions.insert(caller.clone());
     let request = Request::from_parts(parts, Body::from(bytes.clone()));
     let Some(key) = key else {

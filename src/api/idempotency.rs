@@ -49,6 +49,16 @@ pub(super) fn key(method: &Method, headers: &HeaderMap) -> Result<Option<String>
     Ok(Some(text.to_owned()))
 }
 
+/// Refuses a key where the answer holds a secret, which must not be kept.
+pub(super) fn unsupported() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "idempotency_key_unsupported",
+        "No Idempotency-Key here",
+        "The answer holds a secret that is not kept; leave the header Idempotency-Key out.",
+    )
+}
+
 /// What makes a request the same request.
 pub(super) fn digest(request: &Request, body: &Bytes) -> [u8; 32] {
     let mut hash = Sha256::new();

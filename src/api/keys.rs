@@ -1,156 +1,145 @@
-//! API keys: how they look, how they are made and taken back. A key is shown once, when it is
-//! made; only its SHA-256 is kept.
+//! `/keys`: API keys, made by a key that gives no more than it has. A key is answered once,
+//! when it is made.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
-use super::scope::{EVERYTHING, Scope, is_scope};
-use crate::domain::ids::ConnectionId;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::answer::{Answer, List, instant, ok, with};
+use super::caller::Caller;
+use super::input::{Input, Nothing};
+use super::params::{Params, bad_cursor};
+use super::refusal::{self, not_found};
+use crate::access::keys::{self, KeyError};
+use crate::access::routes::{self, On};
 use crate::domain::time::Timestamp;
-use crate::store::api_keys::{ApiKey, insert_key, list_keys, revoke_key};
-use crate::store::{Db, StoreError, retry};
+use crate::http::Problem;
+use crate::random;
+use crate::store::api_keys::ApiKey;
 
-/// What every key begins with, so that people and scanners know one when they see it.
-pub const PREFIX: &str = "qk_";
-/// Characters behind the prefix: 256 bits as base64url without padding (RFC 4648 §5).
-const CHARACTERS: usize = 43;
-/// Longest name, in characters.
-const NAME_CHARS_MAX: usize = 120;
-
-/// Why a key could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// Not a name.
-    #[error("a key's name has 1 to 120 characters and no control characters")]
-    Name,
-    /// No scopes at all.
-    #[error("a key needs at least one scope; there are: {all}", all = names())]
-    NoScopes,
-    /// A scope that does not exist.
-    #[error("there is no scope `{0}`; there are: {all}", all = names())]
-    UnknownScope(String),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .on(routes::API_KEYS, list)
+        .on(routes::API_KEY_ADD, add)
+        .on(routes::API_KEY, one)
+        .on(routes::API_KEY_REVOKE, revoke)
 }
 
-fn names() -> String {
-    let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
-    format!("{}, {EVERYTHING}", names.join(", "))
+/// A key as it is answered.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    created_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+}
+
+fn shown(key: ApiKey) -> Shown {
+    Shown {
+        id: key.key_id,
+        name: key.name,
+        scopes: key.scopes.split(' ').map(str::to_owned).collect(),
+        created_at: instant(key.created_at),
+        last_used_at: key.last_used_at.map(instant),
+        revoked_at: key.revoked_at.map(instant),
+    }
+}
+
+async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
+    let page = params.page(&[])?;
+    let mut rows = keys::list(&api.app.db, &caller.connection).await?;
+    if let Some(after) = &page.after {
+        let at = rows.iter().position(|row| row.key_id == *after);
+        rows.drain(..=at.ok_or_else(bad_cursor)?);
+    }
+    ok(&List::cut(rows, &page).map(shown))
+}
+
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+    ok(&find(&api, &caller, &id).await?)
+}
+
+async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Shown, Problem> {
+    let rows = keys::list(&api.app.db, &caller.connection).await?;
+    let found = rows.into_iter().find(|row| row.key_id == id);
+    found.map(shown).ok_or_else(|| not_found("key"))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    name: String,
+    scopes: Vec<String>,
 }
 
 /// A new key, the only time that it can be seen.
-#[derive(Debug, Clone)]
-pub struct NewKey {
-    /// What is kept of it.
-    pub stored: ApiKey,
-    /// The key itself.
-    pub key: String,
+#[derive(Debug, Serialize)]
+struct Made {
+    key: String,
+    #[serde(flatten)]
+    shown: Shown,
 }
 
-/// Makes a key from 256 bits of chance.
-pub async fn create(
-    db: &Db,
-    connection: &ConnectionId,
-    now: Timestamp,
-    chance: [u8; 32],
-    (name, scopes): (&str, &[String]),
-) -> Result<NewKey, KeyError> {
-    let name = name.trim();
-    if name.is_empty()
-        || name.chars().count() > NAME_CHARS_MAX
-        || name.chars().any(char::is_control)
-    {
-        return Err(KeyError::Name);
-    }
-    let mut scopes: Vec<&str> = scopes.iter().map(|scope| scope.trim()).collect();
-    scopes.retain(|scope| !scope.is_empty());
-    scopes.sort_unstable();
-    scopes.dedup();
-    if scopes.is_empty() {
-        return Err(KeyError::NoScopes);
-    }
-    if let Some(unknown) = scopes.iter().find(|scope| !is_scope(scope)) {
-        return Err(KeyError::UnknownScope((*unknown).to_owned()));
-    }
-    let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(chance));
-    let hash = hash(&key);
-    let digest = hex::encode(hash);
-    let stored = ApiKey {
-        connection_id: connection.as_str().to_owned(),
-        key_id: format!("key_{}", digest.get(..16).unwrap_or(&digest)),
-        name: name.to_owned(),
-        hash: hash.to_vec(),
-        scopes: scopes.join(" "),
-        created_at: now.unix(),
-        last_used_at: None,
-        revoked_at: None,
+async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
+    let new: New = input.json()?;
+    let app = &api.app;
+    let chance = random::secret_bytes().map_err(|error| {
+        tracing::error!(%error, "a key could not be made");
+        Problem::internal()
+    })?;
+    let made = keys::create(
+        &app.db,
+        &caller.connection,
+        app.clock.as_ref(),
+        chance,
+        (&new.name, &new.scopes),
+        &caller.by,
+    );
+    let made = made.await.map_err(refused)?;
+    let answer = Made {
+        key: made.key,
+        shown: shown(made.stored),
     };
-    retry(|| async {
-        let mut tx = db.begin().await?;
-        insert_key(&mut tx, &stored).await?;
-        tx.commit().await
-    })
-    .await?;
-    Ok(NewKey { stored, key })
+    with(StatusCode::CREATED, &answer)
 }
 
-/// Every key of a connection, newest first.
-pub async fn list(db: &Db, connection: &ConnectionId) -> Result<Vec<ApiKey>, StoreError> {
-    let mut tx = db.read().await?;
-    list_keys(&mut tx, connection).await
-}
-
-/// Takes a key back at once; whether there was one to take back.
-pub async fn revoke(
-    db: &Db,
-    connection: &ConnectionId,
-    key_id: &str,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    retry(|| async {
-        let mut tx = db.begin().await?;
-        let revoked = revoke_key(&mut tx, connection, key_id, now).await?;
-        tx.commit().await?;
-        Ok(revoked)
-    })
-    .await
-}
-
-/// The hash under which a key is looked up; `None` for text that cannot be a key.
-pub(super) fn looked_up_by(text: &str) -> Option<[u8; 32]> {
-    let rest = text.strip_prefix(PREFIX)?;
-    let is_key = rest.len() == CHARACTERS
-        && rest
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    is_key.then(|| hash(text))
-}
-
-fn hash(key: &str) -> [u8; 32] {
-    Sha256::digest(key).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_looks_like_a_key_is_looked_up() {
-        let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([0xfb; 32]));
-        assert_eq!(key.len(), PREFIX.len() + CHARACTERS);
-        assert!(looked_up_by(&key).is_some());
-        for other in [
-            "",
-            "qk_",
-            key.strip_prefix(PREFIX).unwrap(),
-            &key[..45],
-            &format!("{key}A"),
-            &key.replace('-', "+"),
-            &key.to_uppercase(),
-        ] {
-            assert!(looked_up_by(other).is_none(), "{other}");
+fn refused(error: KeyError) -> Problem {
+    let words = error.to_string();
+    match error {
+        KeyError::Name => refusal::field("name_invalid", "/name", words),
+        KeyError::NoScopes | KeyError::UnknownScope(_) => {
+            refusal::field("scope_invalid", "/scopes", words)
         }
+        KeyError::NotYours(_) => Problem::new(
+            StatusCode::FORBIDDEN,
+            "scope_not_yours",
+            "Not allowed",
+            words,
+        )
+        .at("/scopes"),
+        KeyError::Store(error) => refusal::store(error),
     }
+}
+
+async fn revoke(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    let Nothing {} = input.json()?;
+    let app = &api.app;
+    let clock = app.clock.as_ref();
+    find(&api, &caller, &id).await?;
+    if !keys::revoke(&app.db, &caller.connection, clock, &id, &caller.by).await? {
+        let detail = "The key is revoked already.";
+        return Err(refusal::conflict("nothing_to_change", detail));
+    }
+    ok(&find(&api, &caller, &id).await?)
 }

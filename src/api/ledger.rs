@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use serde::Serialize;
 
 use super::Api;
 use super::answer::{Answer, List, ok};
 use super::caller::Caller;
 use super::params::{Params, bad_cursor};
-use super::scope::Scope;
+use crate::access::routes::{self, On};
 use crate::domain::ids::{
     BatchId, CampaignId, ConnectionId, PromoterId, QualificationId, ReferralId, RevisionId,
 };
@@ -27,8 +26,8 @@ use crate::store::{StoreError, Tx};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/ledger/accounts", get(accounts))
-        .route("/ledger/statement", get(statement))
+        .on(routes::API_ACCOUNTS, accounts)
+        .on(routes::API_STATEMENT, statement)
 }
 
 /// The balances of one account.
@@ -40,7 +39,6 @@ struct Balances {
 }
 
 async fn accounts(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::LedgerRead)?;
     let page = params.page(&["promoter"])?;
     let mut tx = api.app.db.read().await?;
     let found = if let Some(promoter) = params.id::<PromoterId>("promoter") {
@@ -115,7 +113,6 @@ impl From<Transaction> for ShownTransaction {
 }
 
 async fn statement(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::LedgerRead)?;
     let page = params.page(&["promoter", "campaign", "batch", "from", "until"])?;
     let filter = StatementFilter {
         promoter: params.id("promoter"),

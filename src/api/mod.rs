@@ -1,10 +1,12 @@
-//! JSON under `/api/v1`: one file per resource, each handler extracts, authorises, makes one
-//! call below and answers. What a command does is known to `registry` and `settle`.
+//! JSON under `/api/v1`: one file per resource, each handler extracts, makes one call below
+//! and answers. What a command does is known to `registry`, `settle` and `access`.
 //!
-//! [`guard`] is what every request passes through; [`keys`] and [`scope`] say who may what;
-//! [`refusal`] has the words of what several resources refuse.
+//! Only API keys open it, never a session's cookie: no page of another site can have anything
+//! done here. [`guard`] is what every request passes through; what a route needs stands in
+//! [`access::routes`](crate::access::routes). [`refusal`] has the words that resources share.
 
 mod answer;
+mod audit;
 mod batches;
 mod caller;
 mod campaigns;
@@ -13,7 +15,7 @@ mod events;
 mod guard;
 mod idempotency;
 mod input;
-pub mod keys;
+mod keys;
 mod ledger;
 mod params;
 mod promoters;
@@ -21,7 +23,7 @@ mod qualifications;
 mod referral_view;
 mod referrals;
 mod refusal;
-pub mod scope;
+mod users;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -31,6 +33,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
+use self::caller::Caller;
+use crate::access::Access;
 use crate::http::Problem;
 use crate::shared::App;
 
@@ -47,6 +51,18 @@ struct Api {
     noted: Mutex<BTreeMap<String, i64>>,
 }
 
+impl Api {
+    /// The services of users, for a key of the connection that they are for: a database may
+    /// hold several connections, and nobody of one sees who is in another.
+    fn access(&self, caller: &Caller) -> Result<&Access, Problem> {
+        let access = &self.app.access;
+        if *access.connection() == caller.connection {
+            return Ok(access);
+        }
+        Err(Problem::not_found("There is nothing at this address."))
+    }
+}
+
 /// Every route of the API.
 pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
     let api = Arc::new(Api {
@@ -55,24 +71,29 @@ pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
         noted: Mutex::default(),
     });
     let resources = Router::new()
+        .merge(audit::routes())
         .merge(batches::routes())
         .merge(campaigns::routes())
         .merge(cases::routes())
         .merge(events::routes())
+        .merge(keys::routes())
         .merge(ledger::routes())
         .merge(promoters::routes())
         .merge(qualifications::routes())
         .merge(referrals::routes())
+        .merge(users::routes())
         .route_layer(from_fn_with_state(Arc::clone(&api), guard::guard))
-        .method_not_allowed_fallback(|| async {
-            let detail = "This address does not take this method; see the Allow header.";
-            let title = "Method not allowed";
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                title,
-                detail,
-            )
-        });
-    Router::new().nest("/api/v1", resources).with_state(api)
+        .method_not_allowed_fallback(|| async { method_not_allowed() });
+    resources.with_state(api)
+}
+
+fn method_not_allowed() -> Problem {
+    let detail = "This address does not take this method; see the Allow header.";
+    let title = "Method not allowed";
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        title,
+        detail,
+    )
 }

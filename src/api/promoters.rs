@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -14,7 +13,7 @@ use super::caller::Caller;
 use super::input::{Given, Input, Nothing, given};
 use super::params::{Params, bad_cursor};
 use super::refusal::not_found;
-use super::scope::Scope;
+use crate::access::routes::{self, On};
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{CouponId, PromoterId};
 use crate::domain::time::Timestamp;
@@ -27,10 +26,12 @@ use crate::store::{StoreError, Tx};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/promoters", get(list).post(add))
-        .route("/promoters/{id}", get(one).patch(edit))
-        .route("/promoters/{id}/suspend", post(suspended))
-        .route("/promoters/{id}/unsuspend", post(unsuspended))
+        .on(routes::API_PROMOTERS, list)
+        .on(routes::API_PROMOTER_ADD, add)
+        .on(routes::API_PROMOTER, one)
+        .on(routes::API_PROMOTER_EDIT, edit)
+        .on(routes::API_PROMOTER_SUSPEND, suspended)
+        .on(routes::API_PROMOTER_UNSUSPEND, unsuspended)
 }
 
 /// A promoter as it is answered.
@@ -76,7 +77,6 @@ struct New {
 }
 
 async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
-    caller.may(Scope::PromotersWrite)?;
     let new: New = input.json()?;
     let input = PromoterInput {
         id: new.id.unwrap_or_default(),
@@ -87,13 +87,19 @@ async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
         stripe_customer_id: new.stripe_customer_id,
     };
     let app = &api.app;
-    let created = create(&app.db, &caller.connection, app.clock.as_ref(), input).await?;
+    let created = create(
+        &app.db,
+        &caller.connection,
+        app.clock.as_ref(),
+        input,
+        &caller.by,
+    )
+    .await?;
     app.touched.notify_one();
     with(StatusCode::CREATED, &shown(created))
 }
 
 async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::PromotersRead)?;
     let page = params.page(&["email", "code"])?;
     let mut tx = api.app.db.read().await?;
     let after: Option<PromoterId> = page.after.as_deref().map(PromoterId::from);
@@ -133,7 +139,6 @@ async fn filtered(
 }
 
 async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    caller.may(Scope::PromotersRead)?;
     let found = find(&api, &caller, &PromoterId::from(id)).await?;
     ok(&shown(found))
 }
@@ -163,7 +168,6 @@ async fn edit(
     Path(id): Path<String>,
     input: Input,
 ) -> Answer {
-    caller.may(Scope::PromotersWrite)?;
     let edit: Edit = input.json()?;
     let wanted = PromoterChange {
         name: edit.name,
@@ -174,7 +178,7 @@ async fn edit(
     };
     let (app, id) = (&api.app, PromoterId::from(id));
     let clock = app.clock.as_ref();
-    let changed = change(&app.db, &caller.connection, clock, &id, wanted).await?;
+    let changed = change(&app.db, &caller.connection, clock, &id, wanted, &caller.by).await?;
     app.touched.notify_one();
     ok(&shown(changed))
 }
@@ -198,10 +202,17 @@ async fn unsuspended(
 }
 
 async fn set_suspended(api: &Api, caller: &Caller, id: String, input: &Input, to: bool) -> Answer {
-    caller.may(Scope::PromotersWrite)?;
     let Nothing {} = input.json()?;
     let (app, id) = (&api.app, PromoterId::from(id));
-    suspend(&app.db, &caller.connection, app.clock.as_ref(), &id, to).await?;
+    suspend(
+        &app.db,
+        &caller.connection,
+        app.clock.as_ref(),
+        &id,
+        to,
+        &caller.by,
+    )
+    .await?;
     app.touched.notify_one();
     ok(&shown(find(api, caller, &id).await?))
 }

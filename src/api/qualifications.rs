@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::get;
 use serde::Serialize;
 
 use super::Api;
@@ -14,7 +13,7 @@ use super::caller::Caller;
 use super::ledger::ShownTransaction;
 use super::params::{Params, bad_cursor};
 use super::refusal::not_found;
-use super::scope::Scope;
+use crate::access::routes::{self, On};
 use crate::domain::ids::{
     BatchId, CampaignId, ConnectionId, PromoterId, QualificationId, ReferralId, RevisionId,
 };
@@ -30,8 +29,8 @@ use crate::store::{StoreError, Tx};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/qualifications", get(list))
-        .route("/qualifications/{id}", get(one))
+        .on(routes::API_QUALIFICATIONS, list)
+        .on(routes::API_QUALIFICATION, one)
 }
 
 /// A qualification as it is answered.
@@ -116,7 +115,6 @@ pub(super) async fn details(
 }
 
 async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::QualificationsRead)?;
     let page = params.page(&["campaign", "promoter", "state"])?;
     let states: Vec<&str> = QualificationState::ALL.iter().map(|s| s.name()).collect();
     let filter = QualificationFilter {
@@ -137,7 +135,6 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
 }
 
 async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    caller.may(Scope::QualificationsRead)?;
     let ids = [QualificationId::from(id)];
     let mut tx = api.app.db.read().await?;
     let found = load_qualifications(&mut tx, &caller.connection, &ids).await?;

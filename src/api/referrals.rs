@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -18,7 +17,7 @@ use super::params::{Params, bad_cursor};
 use super::qualifications::{Detail, details};
 use super::referral_view::{as_seen, present};
 use super::refusal::not_found;
-use super::scope::Scope;
+use crate::access::routes::{self, On};
 use crate::domain::ids::{CampaignId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Verdict, VerdictState};
@@ -41,9 +40,10 @@ const STATES: [VerdictState; 4] = [
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
-        .route("/referrals", get(list).post(add))
-        .route("/referrals/{id}", get(one))
-        .route("/referrals/{id}/explanation", get(explanation))
+        .on(routes::API_REFERRALS, list)
+        .on(routes::API_REFERRAL_ADD, add)
+        .on(routes::API_REFERRAL, one)
+        .on(routes::API_REFERRAL_EXPLANATION, explanation)
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,7 +59,6 @@ struct New {
 }
 
 async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
-    caller.may(Scope::ReferralsWrite)?;
     let new: New = input.json()?;
     let input = ReferralInput {
         referred_at: instant(new.referred_at.as_deref(), "/referred_at")?,
@@ -71,7 +70,14 @@ async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
         stripe_customer_id: new.stripe_customer_id,
     };
     let app = &api.app;
-    let outcome = register(&app.db, &caller.connection, app.clock.as_ref(), &input).await?;
+    let outcome = register(
+        &app.db,
+        &caller.connection,
+        app.clock.as_ref(),
+        &input,
+        &caller.by,
+    )
+    .await?;
     app.touched.notify_one();
     let status = match &outcome {
         Registered::New(_) => StatusCode::CREATED,
@@ -84,7 +90,6 @@ async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
 }
 
 async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    caller.may(Scope::ReferralsRead)?;
     let page = params.page(&["campaign", "promoter", "state"])?;
     let state = |text: &str| STATES.into_iter().find(|state| state.name() == text);
     let filter = VerdictFilter {
@@ -114,7 +119,6 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
 }
 
 async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    caller.may(Scope::ReferralsRead)?;
     let verdict = find(&api, &caller, &ReferralId::from(id)).await?;
     let mut tx = api.app.db.read().await?;
     let shown = present(&mut tx, &caller.connection, vec![verdict]).await?;
@@ -138,7 +142,6 @@ async fn explanation(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Answer {
-    caller.may(Scope::ReferralsRead)?;
     let stored = find(&api, &caller, &ReferralId::from(id)).await?;
     let mut tx = api.app.db.read().await?;
     let referral = stored.verdict.referral.clone();

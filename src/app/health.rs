@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
+use crate::access::routes::{self, On};
 use crate::clock::{SECOND_US, SharedClock};
 use crate::domain::ids::{ConnectionId, NodeId};
 use crate::intake::Writer;
@@ -65,9 +65,9 @@ struct Lag {
 /// The routes.
 pub fn routes(health: Arc<Health>) -> Router {
     Router::new()
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .on(routes::HEALTH, alive)
+        .on(routes::READY, ready)
+        .on(routes::METRICS, metrics)
         .with_state(health)
 }
 

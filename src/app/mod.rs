@@ -12,16 +12,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use axum::Router;
+use axum::middleware::map_response;
+use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::headers::harden;
+use crate::access::{Access, Proxies};
 use crate::clock::{Clock, SharedClock};
 use crate::config::Config;
+use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::ConnectionId;
 use crate::http::server::{self, Limits};
 use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, WriterLimits};
+use crate::notify::{Mailer, MailerError};
 pub use crate::shared::App;
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::telemetry::{self, field};
@@ -62,6 +68,9 @@ pub enum StartError {
     /// The settings do not fit the database.
     #[error("the connection from settings cannot be used")]
     Connection(#[from] ConnectionError),
+    /// Mail cannot be sent.
+    #[error("mail cannot be sent")]
+    Mail(#[from] MailerError),
     /// Campaign files have problems.
     #[error("{}", rules_words(.0))]
     Rules(Vec<rules::Problem>),
@@ -148,6 +157,8 @@ impl App {
         let local_addr = listener.local_addr().map_err(listen)?;
 
         let endpoint = endpoint(&config, &db, &clock).await?;
+        let access = access(&config, &db, &clock, (&endpoint.connection, local_addr));
+        let mailer = mailer(&config, access.base_url())?;
         let app = Arc::new(Self {
             node,
             connection: endpoint.connection.clone(),
@@ -155,6 +166,7 @@ impl App {
             endpoints: Arc::new(Endpoints::new(endpoint)),
             committed: Arc::new(Notify::new()),
             touched: Arc::new(Notify::new()),
+            access: Arc::new(access),
             config,
             db,
             clock,
@@ -174,7 +186,7 @@ impl App {
             workers: if bounds.intake_only {
                 Workers::default()
             } else {
-                stages::start(&app, bounds.batches_by_hand, &outdated)
+                stages::start(&app, mailer, bounds.batches_by_hand, &outdated)
             },
             outdated,
             app,
@@ -198,6 +210,36 @@ pub async fn open_database(
     db.migrate().await?;
     let connection = connection::ensure(&db, &config.stripe, clock.now()).await?;
     Ok((db, connection.id))
+}
+
+/// The mail server of settings, if there is one.
+fn mailer(config: &Config, base_url: &str) -> Result<Option<Mailer>, MailerError> {
+    let Some(url) = &config.smtp_url else {
+        return Ok(None);
+    };
+    let host = base_url.split("://").nth(1).unwrap_or_default();
+    let host = host.split([':', '/']).next().unwrap_or_default();
+    let from = config.mail_from.clone();
+    let from = from.or_else(|| CanonicalEmail::parse(&format!("qualify@{host}")));
+    let from = from.filter(CanonicalEmail::is_mailbox);
+    let from = from.ok_or(MailerError::From)?;
+    Mailer::new(url, &from).map(Some)
+}
+
+/// The services behind sign-in.
+fn access(
+    config: &Config,
+    db: &Db,
+    clock: &SharedClock,
+    (connection, listening): (&ConnectionId, SocketAddr),
+) -> Access {
+    Access::new(
+        db.clone(),
+        Arc::clone(clock),
+        connection.clone(),
+        config.public_url(listening),
+        Proxies::new(config.trusted_proxies.clone()),
+    )
 }
 
 /// The connection that comes from settings, as far as its webhooks go.
@@ -264,7 +306,13 @@ fn server_routes(
     let routes = intake::routes(intake)
         .merge(health::routes(health))
         .merge(api::routes(app, bounds.http.body_read));
-    crate::http::dress(routes, bounds.http.request)
+    let is_secure = app.access.is_secure();
+    crate::http::dress(routes, bounds.http.request).layer(map_response(
+        move |mut response: Response| {
+            harden(&mut response, is_secure);
+            std::future::ready(response)
+        },
+    ))
 }
 
 impl Running {

@@ -12,6 +12,8 @@ use crate::clock::SECOND_US;
 use crate::domain::time::Timestamp;
 use crate::ingest::read::Scope;
 use crate::ingest::worker::ingest_batch;
+use crate::notify::Mailer;
+use crate::notify::worker::{Post, deliver_due, tidy};
 use crate::queue::worker::{Pace, judge_in_turn, mark_due};
 use crate::settle::schedule::{next, run_due};
 use crate::store::{Schema, StoreError, retry};
@@ -22,6 +24,10 @@ use crate::workers::Workers;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the schedule is looked at besides its instants: a batch may have been left unfinished.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(15);
+/// A mail that failed is looked at again this often.
+const MAIL_EVERY: Duration = Duration::from_secs(5);
+/// What has ended is forgotten this often.
+const TIDY_EVERY_SECONDS: i64 = 3600;
 /// After an error a stage waits this long.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
@@ -32,6 +38,7 @@ const TABLES_EVERY: Duration = Duration::from_secs(5);
 /// is cancelled once the tables are a later version's.
 pub(super) fn start(
     app: &Arc<App>,
+    mailer: Option<Mailer>,
     batches_by_hand: bool,
     outdated: &CancellationToken,
 ) -> Workers {
@@ -41,10 +48,38 @@ pub(super) fn start(
     workers.spawn("tables", tables);
     workers.spawn("ingest", ingest(Arc::clone(app), stop.clone()));
     workers.spawn("judge", judge(Arc::clone(app), stop.clone()));
+    workers.spawn("mail", mail(Arc::clone(app), mailer, stop.clone()));
     if !batches_by_hand {
         workers.spawn("settle", settle(Arc::clone(app), stop));
     }
     workers
+}
+
+/// Mail, and forgetting what has ended.
+async fn mail(app: Arc<App>, mailer: Option<Mailer>, stop: CancellationToken) {
+    let told = app.access.mailed();
+    let post = Post {
+        db: &app.db,
+        connection: &app.connection,
+        clock: app.clock.as_ref(),
+        base_url: app.access.base_url(),
+        mailer: mailer.as_ref(),
+    };
+    let mut tidied_at = Timestamp::default();
+    while !stop.is_cancelled() {
+        let now = app.clock.now();
+        if now > tidied_at.plus_seconds(TIDY_EVERY_SECONDS) {
+            tidied_at = now;
+            if let Err(error) = tidy(&app.db, &app.connection, app.clock.as_ref()).await {
+                log("mail", &error);
+            }
+        }
+        match worked("mail", deliver_due(&post).await) {
+            Some(0) => rest(&told, MAIL_EVERY, &stop).await,
+            Some(_) => {}
+            None => rest(&told, ERROR_PAUSE, &stop).await,
+        }
+    }
 }
 
 /// Looks whether the tables are still those of this version: what it would write to others

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Exit;
-use super::serve::{Signals, death, reachable};
+use super::serve::{Signals, death};
 use super::settings::SettingsArgs;
-use crate::api::keys;
-use crate::config::LogFormat;
+use crate::access::keys;
+use crate::config::{LogFormat, reachable};
 use crate::demo::run::{Demo, Options};
 use crate::demo::story::{SEED, Story};
 use crate::demo::summary::{self, Summary};
 use crate::demo::words;
+use crate::domain::access::By;
 use crate::{random, telemetry};
 use anyhow::Context;
 
@@ -132,12 +133,14 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
         &demo.database_url,
     );
     let (chance, scopes) = (random::secret_bytes()?, ["*".to_owned()]);
+    let by = By::command_line();
     let key = keys::create(
         &app.db,
         &app.connection,
-        app.clock.now(),
+        app.clock.as_ref(),
         chance,
         ("demo", &scopes),
+        &by,
     );
     let key = key.await?.key;
     let at = app.clock.now();

@@ -6,9 +6,10 @@ use anyhow::Context;
 
 use super::Exit;
 use super::settings::SettingsArgs;
-use crate::api::keys;
+use crate::access::keys;
 use crate::app;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
+use crate::domain::access::By;
 use crate::domain::ids::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::random;
@@ -66,11 +67,12 @@ async fn answer(
     connection: &ConnectionId,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let now = SystemClock.now();
+    let by = By::command_line();
     match &args.command {
         Command::Create { name, scopes } => {
             let chance = random::secret_bytes()?;
-            let made = keys::create(db, connection, now, chance, (name, scopes)).await?;
+            let made = keys::create(db, connection, &SystemClock, chance, (name, scopes), &by);
+            let made = made.await?;
             if args.json {
                 let mut shown = as_json(&made.stored);
                 if let Some(fields) = shown.as_object_mut() {
@@ -89,7 +91,7 @@ async fn answer(
         }
         Command::List => write_list(&keys::list(db, connection).await?, args.json, out)?,
         Command::Revoke { id } => {
-            if !keys::revoke(db, connection, id, now).await? {
+            if !keys::revoke(db, connection, &SystemClock, id, &by).await? {
                 let _ = writeln!(std::io::stderr(), "qualify: there is no key {id} in force");
                 return Ok(Exit::NotFound as u8);
             }

@@ -17,6 +17,7 @@ mod replay;
 mod serve;
 mod settings;
 mod settle;
+mod user;
 mod verify;
 
 use std::ffi::OsString;
@@ -94,6 +95,8 @@ enum Command {
     Config(config::Args),
     /// Make, list and revoke API keys
     Key(key::Args),
+    /// Make, list and deactivate people with an account, and print links for them
+    User(user::Args),
     /// Write completions for a shell to stdout
     Completions(completions::CompletionsArgs),
     /// Write the manual page to stdout, or all pages into a folder
@@ -153,6 +156,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
         Command::Migrate(args) => migrate::run(args, &cli.settings, out),
         Command::Config(args) => config::run(args, &cli.settings, out),
         Command::Key(args) => key::run(args, &cli.settings, out),
+        Command::User(args) => user::run(args, &cli.settings, out),
         Command::Completions(args) => completions::run(args, &mut Cli::command(), out),
         Command::Man(args) => completions::man(args, Cli::command(), out),
     }

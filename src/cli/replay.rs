@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use clap::ValueEnum;
+use serde_json::json;
 
 use super::settings::SettingsArgs;
 use super::{Exit, database};
+use crate::access::audit::{Action, note};
 use crate::app::Opened;
+use crate::domain::access::By;
 use crate::domain::ids::EventId;
 use crate::store::events::{
     EventCursor, EventFilter, EventState, EventSummary, event_summaries, list_events, requeue,
@@ -86,6 +89,12 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
             } else {
                 requeue_events(&mut tx, opened.id(), &ids).await?
             };
+            if replayed > 0 {
+                let what = json!({ "events": replayed });
+                let entry = (Action::EventsReplayed, "events".to_owned(), what);
+                let (id, now_us) = (opened.id(), opened.clock.now_us());
+                note(&mut tx, id, now_us, &By::command_line(), entry).await?;
+            }
             tx.commit().await?;
             Ok::<_, StoreError>(replayed)
         })

@@ -2,7 +2,7 @@
 //! what is under way finish.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,7 +12,7 @@ use super::Exit;
 use super::settings::SettingsArgs;
 use crate::app::{App, Running};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, reachable};
 use crate::telemetry;
 
 /// How often it is checked that the server's own tasks are alive.
@@ -44,7 +44,7 @@ async fn serve(config: Config, out: &mut dyn Write) -> anyhow::Result<u8> {
     // Before the greeting: whoever waits for it may send a signal at once.
     let mut signals = Signals::listen()?;
     let running = App::start(config, SystemClock::shared()).await?;
-    write_greeting(&running, out)?;
+    greet(&running, out).await?;
     let code = tokio::select! {
         signal = signals.told_to_end() => {
             tracing::info!(signal, "ending: open requests and stored events first");
@@ -90,13 +90,30 @@ impl Signals {
     }
 }
 
-fn write_greeting(running: &Running, out: &mut dyn Write) -> std::io::Result<()> {
-    out.write_all(greeting(&running.app.config, running.local_addr).as_bytes())?;
-    out.flush()
+async fn greet(running: &Running, out: &mut dyn Write) -> anyhow::Result<()> {
+    let app = &running.app;
+    let setup = app.access.setup_link().await?;
+    let text = greeting(&app.config, running.local_addr, setup.as_deref());
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    if !app.access.is_secure() && !is_this_machine(app.access.base_url()) {
+        tracing::warn!("BASE_URL is not https: passwords and sessions travel in clear");
+    }
+    // So that the first sign-in takes no longer than the others.
+    Ok(app.access.warm_up().await?)
+}
+
+/// Whether an address is of this machine, where nobody listens in between.
+fn is_this_machine(base_url: &str) -> bool {
+    let host = base_url.strip_prefix("http://").unwrap_or_default();
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|here| {
+        host.strip_prefix(here)
+            .is_some_and(|rest| !rest.starts_with('.'))
+    })
 }
 
 /// What is said at the start: where it is, what it uses, and the line to paste next.
-fn greeting(config: &Config, listening: SocketAddr) -> String {
+fn greeting(config: &Config, listening: SocketAddr, setup: Option<&str>) -> String {
     let local = reachable(listening);
     let database = config.database_url.redacted();
     let database = database.strip_prefix("sqlite://").unwrap_or(&database);
@@ -106,29 +123,24 @@ fn greeting(config: &Config, listening: SocketAddr) -> String {
         1 => "signing secret set".to_owned(),
         n => format!("{n} signing secrets set"),
     };
+    let setup = setup.map_or_else(String::new, |link| {
+        format!(
+            "\nNobody is here yet. This link makes the first owner, once, within a day:\n  {link}\n"
+        )
+    });
     format!(
         "qualify {version}\n\
          URL       {url}\n\
          database  {database}\n\
          mode      {mode}\n\
          webhooks  {webhooks}\n\
-         \n\
+         {setup}\n\
          To send it Stripe's events from this machine:\n  \
          stripe listen --forward-to http://{local}/webhooks/stripe\n",
         version = env!("CARGO_PKG_VERSION"),
         url = config.public_url(local),
         mode = config.stripe.mode.name(),
     )
-}
-
-/// An address that can be connected to: "all addresses" is none.
-pub(super) fn reachable(listening: SocketAddr) -> SocketAddr {
-    let ip = match listening.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listening.port())
 }
 
 #[cfg(test)]
@@ -141,7 +153,11 @@ mod tests {
         let env = [("STRIPE_API_KEY", "sk_test_SENTINEL")];
         let env = env.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let config = Config::resolve(&BTreeMap::new(), &env, None, &|_| Ok(String::new()));
-        let text = greeting(&config.unwrap(), "0.0.0.0:8080".parse().unwrap());
+        let text = greeting(
+            &config.unwrap(),
+            "0.0.0.0:8080".parse().unwrap(),
+            Some("http://127.0.0.1:8080/link?token=TOKEN"),
+        );
         insta::with_settings!({filters => vec![(env!("CARGO_PKG_VERSION"), "[version]")]}, {
             insta::assert_snapshot!(text, @r"
             qualify [version]
@@ -149,6 +165,9 @@ mod tests {
             database  ./data/qualify.db
             mode      test
             webhooks  no signing secret yet: events are answered 503 until STRIPE_WEBHOOK_SECRET is set
+
+            Nobody is here yet. This link makes the first owner, once, within a day:
+              http://127.0.0.1:8080/link?token=TOKEN
 
             To send it Stripe's events from this machine:
               stripe listen --forward-to http://127.0.0.1:8080/webhooks/stripe

@@ -37,6 +37,12 @@ pub struct SettingsArgs {
     /// When batches settle, six cron fields in UTC
     #[arg(long, global = true, value_name = "CRON")]
     settle_cron: Option<String>,
+    /// Who mail is from
+    #[arg(long, global = true, value_name = "EMAIL")]
+    mail_from: Option<String>,
+    /// Proxies whose X-Forwarded-For is believed, by commas
+    #[arg(long, global = true, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
     /// What is logged, such as info,qualify=debug
     #[arg(long, global = true, value_name = "FILTER")]
     rust_log: Option<String>,
@@ -71,6 +77,8 @@ impl SettingsArgs {
             ("stripe-account", &self.stripe_account),
             ("stripe-mode", &self.stripe_mode),
             ("settle-cron", &self.settle_cron),
+            ("mail-from", &self.mail_from),
+            ("trusted-proxies", &self.trusted_proxies),
             ("rust-log", &self.rust_log),
             ("log-format", &self.log_format),
         ]
@@ -99,6 +107,8 @@ mod tests {
             stripe_account: x(),
             stripe_mode: x(),
             settle_cron: x(),
+            mail_from: x(),
+            trusted_proxies: x(),
             rust_log: x(),
             log_format: x(),
         };

@@ -6,7 +6,9 @@ use std::io::Write;
 
 use super::settings::SettingsArgs;
 use super::{Exit, database};
+use crate::access::audit::{Action, announce};
 use crate::app::Opened;
+use crate::domain::access::By;
 use crate::domain::currency::Currency;
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
@@ -42,6 +44,12 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
         let schedule = &opened.config.settle_cron.schedule;
         let node = random::node_id()?;
         let ran = if args.now {
+            let entry = (
+                Action::BatchRun,
+                "batches".to_owned(),
+                serde_json::json!({}),
+            );
+            announce(db, id, clock.now_us(), &By::command_line(), entry).await?;
             match run_now(db, id, &node, clock).await {
                 Err(error) if is_elsewhere(&error) => {
                     let said = "another node is settling; try again when its batch is done";

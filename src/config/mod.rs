@@ -10,7 +10,7 @@ mod show;
 mod values;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 pub use error::ConfigError;
@@ -22,6 +22,7 @@ pub use show::Line;
 pub use values::{LogFormat, SettleCron};
 
 use crate::domain::campaign::Mode;
+use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::AccountId;
 use layers::{Found, Layers, read_toml};
 
@@ -45,6 +46,11 @@ pub struct Config {
     pub settle_cron: SettleCron,
     /// Mail server.
     pub smtp_url: Option<SecretUrl>,
+    /// Who mail is from; `None` means `qualify` at the host of `base_url`.
+    pub mail_from: Option<CanonicalEmail>,
+    /// Networks of proxies whose word on where a request comes from is taken: address and
+    /// how many of its bits count.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
     /// Filter in tracing's own notation.
     pub log_filter: String,
     /// Text or JSON.
@@ -108,6 +114,8 @@ impl Config {
             app_secret_key: values::app_secret_key(&take)?,
             settle_cron: values::settle_cron(&take)?,
             smtp_url: values::smtp_url(&take)?,
+            mail_from: values::mail_from(&take)?,
+            trusted_proxies: values::trusted_proxies(&take)?,
             log_filter: take
                 .required("RUST_LOG", "a filter such as info")?
                 .to_owned(),
@@ -126,8 +134,18 @@ impl Config {
     pub fn public_url(&self, listening: SocketAddr) -> String {
         self.base_url
             .clone()
-            .unwrap_or_else(|| format!("http://{listening}"))
+            .unwrap_or_else(|| format!("http://{}", reachable(listening)))
     }
+}
+
+/// An address that can be connected to: "all addresses" is none.
+pub fn reachable(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
 }
 
 #[cfg(test)]

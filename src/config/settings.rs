@@ -58,7 +58,7 @@ const fn setting(
 }
 
 /// Every setting there is, in the order in which `config show` lists them.
-pub const SETTINGS: [Setting; 14] = [
+pub const SETTINGS: [Setting; 16] = [
     setting(
         "DATABASE_URL",
         Some("sqlite://./data/qualify.db"),
@@ -130,6 +130,18 @@ pub const SETTINGS: [Setting; 14] = [
         None,
         Shown::Url,
         "smtp://user:password@host:port for mail; without it no mail is sent",
+    ),
+    setting(
+        "MAIL_FROM",
+        None,
+        Shown::Plain,
+        "who mail is from, such as qualify@example.com; default: qualify at BASE_URL's host",
+    ),
+    setting(
+        "TRUSTED_PROXIES",
+        None,
+        Shown::Plain,
+        "addresses and networks of proxies whose X-Forwarded-For is believed, by commas",
     ),
     setting(
         "RUST_LOG",

@@ -2,13 +2,14 @@
 //! as the user wrote it and never repeats a secret.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use super::error::ConfigError;
 use super::layers::Found;
 use super::secret::{Secret, SecretUrl};
 use crate::domain::campaign::Mode;
+use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::AccountId;
 
 /// Shortest `APP_SECRET_KEY`, in bytes: the cipher's key has as many.
@@ -214,6 +215,40 @@ pub(super) fn smtp_url(take: &Taker<'_>) -> Result<Option<SecretUrl>, ConfigErro
         }
         Some((name, _)) => Err(invalid(name, "not such a URL", expected)),
     }
+}
+
+pub(super) fn mail_from(take: &Taker<'_>) -> Result<Option<CanonicalEmail>, ConfigError> {
+    let expected = "one plain email address, such as qualify@example.com";
+    let Some((name, text)) = take.optional("MAIL_FROM", expected)? else {
+        return Ok(None);
+    };
+    match CanonicalEmail::parse(text).filter(CanonicalEmail::is_mailbox) {
+        Some(email) => Ok(Some(email)),
+        None => Err(invalid(name, format!("`{text}`"), expected)),
+    }
+}
+
+pub(super) fn trusted_proxies(take: &Taker<'_>) -> Result<Vec<(IpAddr, u8)>, ConfigError> {
+    let expected = "addresses and networks by commas, such as 10.0.0.0/8,::1";
+    let Some((name, text)) = take.optional("TRUSTED_PROXIES", expected)? else {
+        return Ok(Vec::new());
+    };
+    let read = |network: &str| {
+        let (ip, bits) = network.split_once('/').unwrap_or((network, ""));
+        let ip: IpAddr = ip.parse().ok()?;
+        let most = if ip.is_ipv4() { 32 } else { 128 };
+        let bits: u8 = if bits.is_empty() {
+            most
+        } else {
+            bits.parse().ok()?
+        };
+        (bits <= most).then_some((ip, bits))
+    };
+    let networks = text.split(',').map(|network| {
+        let network = network.trim();
+        read(network).ok_or_else(|| invalid(name, format!("`{network}`"), expected))
+    });
+    networks.collect()
 }
 
 pub(super) fn log_format(take: &Taker<'_>) -> Result<LogFormat, ConfigError> {

@@ -12,6 +12,7 @@ use super::story::{Act, ENDS_UNIX, RULES, STARTS_UNIX, Story};
 use crate::app::{App, Bounds, Running, StartError};
 use crate::clock::ManualClock;
 use crate::config::{Config, ConfigError};
+use crate::domain::access::By;
 use crate::domain::time::{DAY_SECONDS, Timestamp};
 use crate::queue::worker::campaigns;
 use crate::registry::referrals::{ReferralInput, register_in};
@@ -135,7 +136,8 @@ impl Demo {
     pub async fn play(&self, story: &Story) -> Result<Played, DemoError> {
         let app = &self.running.app;
         let clock = self.clock.as_ref();
-        promoters::put(&app.db, &app.connection, clock, &story.promoters).await?;
+        let by = By::system();
+        promoters::put(&app.db, &app.connection, clock, &story.promoters, &by).await?;
         let poster = Poster::new(self.running.local_addr, SECRET)?;
         let mut days: BTreeMap<i64, Day> = BTreeMap::new();
         for step in &story.steps {

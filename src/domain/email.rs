@@ -5,6 +5,10 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Longest address accepted, in bytes (RFC 5321 with the erratum of RFC 3696).
 pub const EMAIL_BYTES_MAX: usize = 254;
+/// Longest local part that mail is sent to, in bytes (RFC 5321 §4.5.3.1.1).
+const LOCAL_BYTES_MAX: usize = 64;
+/// Longest part of a domain between dots, in bytes (RFC 1035 §2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
 
 /// An address trimmed, NFC, domain as lower-case IDNA ASCII, local part ASCII lower-case.
 ///
@@ -39,6 +43,28 @@ impl CanonicalEmail {
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether mail may be sent to it: one plain mailbox in ASCII, nothing that a mail server
+    /// could take for a name, a comment, a route or a second address.
+    pub fn is_mailbox(&self) -> bool {
+        let Some((local, domain)) = self.0.rsplit_once('@') else {
+            return false;
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+        let label_fits = |label: &str| {
+            (1..=LABEL_BYTES_MAX).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        local.len() <= LOCAL_BYTES_MAX
+            && local.chars().all(plain)
+            && !local.split('.').any(str::is_empty)
+            && domain.contains('.')
+            && domain.split('.').all(label_fits)
     }
 
     /// The address without `+tag`, and without dots where the provider ignores them.
@@ -115,5 +141,48 @@ mod tests {
             email("ana@example.com").folded()
         );
         assert_eq!(email("ana@example.com").masked(), "a***@e***.com");
+    }
+
+    #[test]
+    fn mail_is_sent_to_one_plain_mailbox() {
+        let is_mailbox = |text| CanonicalEmail::parse(text).is_some_and(|e| e.is_mailbox());
+        for good in [
+            "ana@example.com",
+            " Ana.Lima+x@Example.COM ",
+            "ana@bücher.example",
+            "o'neill@example.co.uk",
+        ] {
+            assert!(is_mailbox(good), "{good}");
+        }
+        let long = format!("{}@example.com", "a".repeat(65));
+        let longer = format!("ana@{}.com", "a".repeat(64));
+        for bad in [
+            "",
+            "ana",
+            "ana@localhost",
+            "ana@example.com\r\nBcc: eve@example.com",
+            "ana@example.com\nBcc: eve@example.com",
+            "ana@example.com, eve@example.com",
+            "ana@example.com;eve@example.com",
+            "ana@example.com eve@example.com",
+            "Ana <ana@example.com>",
+            "<ana@example.com>",
+            "\"ana\"@example.com",
+            "\"a@b\"@example.com",
+            "ana(comment)@example.com",
+            "ana@[127.0.0.1]",
+            "ana..lima@example.com",
+            ".ana@example.com",
+            "ana@-example.com",
+            "ana@example..com",
+            "аna@example.com", // Cyrillic
+            "ana\u{202e}@example.com",
+            "ana\0@example.com",
+            "ana@exam\u{ad}ple\u{200b}.c\u{2028}om",
+            &long,
+            &longer,
+        ] {
+            assert!(!is_mailbox(bad), "{bad:?}");
+        }
     }
 }

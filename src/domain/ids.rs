@@ -73,6 +73,10 @@ text_id! {
     BatchId;
     /// An admin's decision, `dec_…`.
     DecisionId;
+    /// A person with an account, `usr_…`.
+    UserId;
+    /// A session of theirs, `ses_…`; it names the session and opens nothing.
+    SessionId;
     /// One running process of the server, `node_…`; another one after every start.
     NodeId;
 }

@@ -1,6 +1,7 @@
 //! The values that every other room speaks in. Nothing here reads a clock, a file, a
 //! socket or a database, and nothing here knows what Stripe's JSON looks like.
 
+pub mod access;
 pub mod campaign;
 pub mod counting;
 pub mod currency;

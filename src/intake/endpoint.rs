@@ -9,7 +9,6 @@ use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use axum::{Router, http::HeaderName};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +17,7 @@ use super::admit::admit;
 use super::endpoints::{Endpoints, Ready};
 use super::writer::Writer;
 use super::{BODY_BYTES_MAX, refusal};
+use crate::access::routes::{self, On};
 use crate::clock::{SECOND_US, SharedClock};
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
@@ -53,10 +53,10 @@ pub struct Intake {
 
 /// The routes of this room.
 pub fn routes(intake: Arc<Intake>) -> Router {
-    let endpoint = || post(receive).fallback(|| async { Problem::method_not_allowed("POST") });
     Router::new()
-        .route("/webhooks/stripe", endpoint())
-        .route("/webhooks/stripe/{connection}", endpoint())
+        .on(routes::WEBHOOK, receive)
+        .on(routes::WEBHOOK_OF, receive)
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed("POST") })
         .with_state(intake)
 }
 

@@ -1,7 +1,11 @@
 //! Saving campaigns: from the editor or API with the number that was edited, and from files at
 //! start.
 
+use serde_json::json;
+
+use crate::access::audit::{Action, note};
 use crate::clock::Clock;
+use crate::domain::access::{Actor, By};
 use crate::domain::campaign::{Campaign, Mode};
 use crate::domain::ids::{AccountId, ConnectionId};
 use crate::rules::{self, RuleSet};
@@ -28,8 +32,8 @@ pub struct Saved {
 /// Who saves, and why.
 #[derive(Debug, Clone, Copy)]
 pub struct Author<'a> {
-    /// A person's name, a key's, or a file's.
-    pub who: &'a str,
+    /// A person, a key, or the program itself that takes files over.
+    pub by: &'a By,
     /// Why.
     pub why: &'a str,
 }
@@ -153,8 +157,9 @@ async fn load_in(
         }
         let expected = current.map(|revision: StoredRevision| revision.number);
         let source = files.sources.get(&campaign.id).cloned().unwrap_or_default();
+        let by = By::system();
         let author = Author {
-            who: "file",
+            by: &by,
             why: "campaign file",
         };
         let tx = &mut tx;
@@ -179,10 +184,25 @@ async fn put(
         revision: campaign.revision.clone(),
         source: source.to_owned(),
         created_at: clock.now(),
-        created_by: author.who.to_owned(),
+        created_by: match author.by.actor {
+            Actor::System => "file".to_owned(),
+            _ => author.by.actor.label(),
+        },
         reason: author.why.to_owned(),
     };
+    let before = current_campaign(tx, connection, &campaign.id).await?;
+    let before = before.map(|before| before.revision);
     let number = put_revision(tx, connection, &revision, expected).await?;
     mark_campaign(tx, connection, &campaign.id, clock.now_us()).await?;
+    let what = json!({
+        "number": number, "revision": campaign.revision, "revision_before": before,
+        "reason": author.why,
+    });
+    let entry = (
+        Action::CampaignSaved,
+        format!("campaign:{}", campaign.id),
+        what,
+    );
+    note(tx, connection, clock.now_us(), author.by, entry).await?;
     Ok(number)
 }

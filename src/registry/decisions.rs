@@ -3,7 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
+use crate::access::audit::{Action, note};
 use crate::clock::Clock;
+use crate::domain::access::By;
 use crate::domain::decision::{CaseKind, Choice, Decision, Subject};
 use crate::domain::ids::{CampaignId, CaseId, ConnectionId, DecisionId, ReferralId};
 use crate::domain::verdict::Verdict;
@@ -22,7 +26,7 @@ use super::RegistryError;
 #[derive(Debug, Clone, Copy)]
 pub struct Decider<'a> {
     /// A person or key.
-    pub actor: &'a str,
+    pub by: &'a By,
     /// Why; may not be blank.
     pub reason: &'a str,
 }
@@ -51,8 +55,9 @@ pub async fn preview(
     let mut prepared = prepare(&mut tx, connection, seeds).await?;
     tx.rollback().await?;
     let before = judge(&prepared.neighbourhood, clock.now()).judged;
+    let nobody = By::system();
     let decider = Decider {
-        actor: "preview",
+        by: &nobody,
         reason: "preview",
     };
     prepared
@@ -111,6 +116,9 @@ pub async fn resolve(
         }
         rejudge(&mut tx, connection, seeds(&case), clock.now()).await?;
         let resolved = known(&mut tx, connection, &case.id).await?;
+        let what = json!({ "choice": choice, "reason": decider.reason });
+        let entry = (Action::CaseResolved, format!("case:{}", case.id), what);
+        note(&mut tx, connection, clock.now_us(), decider.by, entry).await?;
         tx.commit().await?;
         Ok(resolved)
     })
@@ -153,6 +161,9 @@ pub async fn undo(
         .await?;
         rejudge(&mut tx, connection, seeds(&case), clock.now()).await?;
         let undone = known(&mut tx, connection, &case.id).await?;
+        let what = json!({ "reason": decider.reason });
+        let entry = (Action::CaseUndone, format!("case:{}", case.id), what);
+        note(&mut tx, connection, clock.now_us(), decider.by, entry).await?;
         tx.commit().await?;
         Ok(undone)
     })
@@ -175,7 +186,7 @@ pub async fn decide_on(
             id: id(&subject, clock),
             subject: subject.clone(),
             choice: choice.cloned(),
-            actor: decider.actor.to_owned(),
+            actor: decider.by.actor.label(),
             reason: decider.reason.to_owned(),
             decided_at: clock.now(),
         };
@@ -208,6 +219,9 @@ pub async fn decide_on(
             )
             .await?;
         }
+        let what = json!({ "about": made.subject, "choice": choice, "reason": made.reason });
+        let entry = (Action::DecisionMade, format!("decision:{}", made.id), what);
+        note(&mut tx, connection, clock.now_us(), decider.by, entry).await?;
         tx.commit().await?;
         Ok(made)
     })
@@ -245,7 +259,7 @@ fn decision(
         id: id(&subject, clock),
         subject,
         choice: choice.cloned(),
-        actor: decider.actor.to_owned(),
+        actor: decider.by.actor.label(),
         reason: decider.reason.to_owned(),
         decided_at: clock.now(),
     }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::access::audit::{Action, digest, note};
 use crate::clock::Clock;
+use crate::domain::access::By;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::fact::{ObjectKind, ObjectState};
 use crate::domain::ids::{ConnectionId, CouponId, PromoterId};
@@ -48,11 +51,17 @@ pub async fn put(
     connection: &ConnectionId,
     clock: &dyn Clock,
     inputs: &[PromoterInput],
+    by: &By,
 ) -> Result<Vec<Promoter>, RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
         enter(&mut tx, connection, Stage::Register).await?;
         let promoters = put_in(&mut tx, connection, clock, inputs).await?;
+        if !promoters.is_empty() {
+            let what = json!({ "promoters": promoters.len(), "digest": digest(&promoters) });
+            let entry = (Action::PromotersImported, "promoters".to_owned(), what);
+            note(&mut tx, connection, clock.now_us(), by, entry).await?;
+        }
         tx.commit().await?;
         Ok(promoters)
     })
@@ -66,6 +75,7 @@ pub async fn create(
     connection: &ConnectionId,
     clock: &dyn Clock,
     mut input: PromoterInput,
+    by: &By,
 ) -> Result<StoredPromoter, RegistryError> {
     if input.id.is_empty() {
         input.id = made_id(&input);
@@ -82,7 +92,7 @@ pub async fn create(
                 message,
             });
         }
-        put_one(tx, connection, clock, &id, &input).await
+        put_one(tx, connection, clock, (None, &input), by).await
     })
     .await
 }
@@ -109,6 +119,7 @@ pub async fn change(
     clock: &dyn Clock,
     id: &PromoterId,
     change: PromoterChange,
+    by: &By,
 ) -> Result<StoredPromoter, RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
@@ -117,8 +128,8 @@ pub async fn change(
         let before = before
             .ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))?
             .promoter;
-        let input = changed(before, change.clone());
-        put_one(tx, connection, clock, id, &input).await
+        let input = changed(before.clone(), change.clone());
+        put_one(tx, connection, clock, (Some(&before), &input), by).await
     })
     .await
 }
@@ -145,8 +156,8 @@ async fn put_one(
     mut tx: Tx,
     connection: &ConnectionId,
     clock: &dyn Clock,
-    id: &PromoterId,
-    input: &PromoterInput,
+    (before, input): (Option<&Promoter>, &PromoterInput),
+    by: &By,
 ) -> Result<StoredPromoter, RegistryError> {
     put_in(&mut tx, connection, clock, std::slice::from_ref(input))
         .await
@@ -165,9 +176,32 @@ async fn put_one(
             }
             other => other,
         })?;
-    let stored = get_promoter(&mut tx, connection, id).await?;
+    let id = PromoterId::from(input.id.trim());
+    let stored = get_promoter(&mut tx, connection, &id).await?;
+    let stored = stored.ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))?;
+    let action = match before {
+        None => Action::PromoterCreated,
+        Some(_) => Action::PromoterChanged,
+    };
+    let what = difference(before, &stored.promoter);
+    let entry = (action, format!("promoter:{id}"), what);
+    note(&mut tx, connection, clock.now_us(), by, entry).await?;
     tx.commit().await?;
-    stored.ok_or_else(|| RegistryError::NotFound(format!("the promoter {id}")))
+    Ok(stored)
+}
+
+/// Which fields of a promoter are others, with digests: the log repeats no address.
+fn difference(before: Option<&Promoter>, after: &Promoter) -> Value {
+    let fields = |promoter: &Promoter| match serde_json::to_value(promoter) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (old, new) = (before.map(fields).unwrap_or_default(), fields(after));
+    let changed = new
+        .iter()
+        .filter(|(name, value)| old.get(*name) != Some(value));
+    let changed: Vec<&String> = changed.map(|(name, _)| name).collect();
+    json!({ "changed": changed, "before": before.map(digest), "after": digest(after) })
 }
 
 fn made_id(input: &PromoterInput) -> String {
@@ -346,6 +380,7 @@ pub async fn suspend(
     clock: &dyn Clock,
     promoter: &PromoterId,
     suspended: bool,
+    by: &By,
 ) -> Result<(), RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
@@ -360,6 +395,13 @@ pub async fn suspend(
             .flat_map(|s| s.promoter.coupons)
             .collect();
         mark_promoters(&mut tx, connection, ids, &coupons, clock.now_us()).await?;
+        let action = if suspended {
+            Action::PromoterSuspended
+        } else {
+            Action::PromoterUnsuspended
+        };
+        let entry = (action, format!("promoter:{promoter}"), json!({}));
+        note(&mut tx, connection, clock.now_us(), by, entry).await?;
         tx.commit().await?;
         Ok(())
     })

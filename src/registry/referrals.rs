@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::access::audit::{Action, digest, note};
 use crate::clock::Clock;
+use crate::domain::access::By;
 use crate::domain::campaign::{Campaign, Touch};
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{CampaignId, ConnectionId, ID_BYTES_MAX, PromoterId, ReferralId};
@@ -67,6 +70,7 @@ pub async fn register(
     connection: &ConnectionId,
     clock: &dyn Clock,
     input: &ReferralInput,
+    by: &By,
 ) -> Result<Registered, RegistryError> {
     retry(|| async {
         let mut tx = db.begin().await?;
@@ -78,6 +82,18 @@ pub async fn register(
             ..Seeds::default()
         };
         rejudge(&mut tx, connection, seeds, clock.now()).await?;
+        if let Registered::New(referral) = &outcome {
+            let what = json!({
+                "campaign": referral.campaign, "promoter": referral.promoter,
+                "digest": digest(referral),
+            });
+            let entry = (
+                Action::ReferralRegistered,
+                format!("referral:{}", referral.id),
+                what,
+            );
+            note(&mut tx, connection, clock.now_us(), by, entry).await?;
+        }
         tx.commit().await?;
         Ok(outcome)
     })

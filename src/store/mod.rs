@@ -44,10 +44,15 @@ pub mod ledger;
 pub mod outbox;
 pub mod qualifications;
 
-// Who may ask, and which node does what.
+// Who may ask, who did what, and which node does what.
 pub mod api_keys;
+pub mod audit;
 pub mod idempotency;
 pub mod leases;
+pub mod limits;
+pub mod links;
+pub mod sessions;
+pub mod users;
 
 // The whole of it.
 mod cells;

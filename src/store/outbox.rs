@@ -108,3 +108,123 @@ pub async fn count_waiting(tx: &mut Tx, connection: &ConnectionId) -> Result<i64
     .await?;
     Ok(count)
 }
+
+/// Adds messages that are delivered by us, from `due_at` on; one that is there already (by id)
+/// stays as it is.
+pub async fn queue_messages(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    messages: &[OutboxMessage],
+    due_at: Timestamp,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "INSERT INTO outbox (connection_id, outbox_id, topic, subject_id, payload, created_at,
+                             attempts, due_at)
+         {rows}
+         ON CONFLICT (connection_id, outbox_id) DO NOTHING",
+    )
+    .rows(messages.iter().map(|message| {
+        [
+            connection.into(),
+            (&message.outbox_id).into(),
+            (&message.topic).into(),
+            (&message.subject_id).into(),
+            (&message.payload).into(),
+            message.created_at.into(),
+            message.attempts.into(),
+            due_at.into(),
+        ]
+    }))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes the messages of topics that begin like this and are due, the longest due first, and
+/// counts the attempt. Unless it is told how they ended, they are due again at `again_at`: no
+/// row stays locked while a mail server is spoken to.
+pub async fn take_due(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    topics: &str,
+    (now, again_at): (Timestamp, Timestamp),
+    limit: u32,
+) -> Result<Vec<OutboxMessage>, StoreError> {
+    let mut taken: Vec<OutboxMessage> = Statement::new(
+        "UPDATE outbox SET attempts = attempts + 1, due_at = $4
+         WHERE connection_id = $1 AND outbox_id IN (
+             SELECT outbox_id FROM outbox
+             WHERE connection_id = $1 AND due_at <= $3 AND substr(topic, 1, length($2)) = $2
+             ORDER BY due_at, outbox_id
+             LIMIT $5
+             {claim})
+         RETURNING outbox_id, topic, subject_id, payload, created_at, delivered_at, attempts",
+    )
+    .bind(connection)
+    .bind(topics)
+    .bind(now)
+    .bind(again_at)
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    taken.sort_by(|a, b| (a.created_at, &a.outbox_id).cmp(&(b.created_at, &b.outbox_id)));
+    Ok(taken)
+}
+
+/// A message that was taken is delivered.
+pub async fn deliver(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "UPDATE outbox SET delivered_at = $3, due_at = NULL, failure = NULL
+         WHERE connection_id = $1 AND outbox_id = $2 AND delivered_at IS NULL",
+    )
+    .bind(connection)
+    .bind(id)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A message that was taken was not delivered, and why: it is due again, or is given up.
+pub async fn fail(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    id: &str,
+    failure: &str,
+    again_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "UPDATE outbox SET due_at = $4, failure = $3
+         WHERE connection_id = $1 AND outbox_id = $2 AND delivered_at IS NULL",
+    )
+    .bind(connection)
+    .bind(id)
+    .bind(failure)
+    .bind(again_at)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Forgets messages of topics that begin like this and are older; how many.
+pub async fn forget_messages(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    topics: &str,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    Statement::new(
+        "DELETE FROM outbox
+         WHERE connection_id = $1 AND substr(topic, 1, length($2)) = $2 AND created_at < $3",
+    )
+    .bind(connection)
+    .bind(topics)
+    .bind(before)
+    .execute(tx)
+    .await
+}

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{
     AccountId, BatchId, CampaignId, CaseId, ConnectionId, CouponId, CustomerId, DecisionId,
-    EventId, PaymentId, PromoterId, QualificationId, ReferralId, RevisionId,
+    EventId, PaymentId, PromoterId, QualificationId, ReferralId, RevisionId, SessionId, UserId,
 };
 use crate::domain::time::Timestamp;
 
@@ -156,7 +156,9 @@ from_ids!(
     PromoterId,
     QualificationId,
     ReferralId,
-    RevisionId
+    RevisionId,
+    SessionId,
+    UserId
 );
 
 #[cfg(test)]

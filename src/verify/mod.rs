@@ -4,6 +4,7 @@
 //! All checks look at one state of the database. What waits to be read or judged there is no
 //! difference; callers that want nothing to wait work it off before.
 
+mod audit;
 mod batches;
 mod bytes;
 mod facts;
@@ -72,6 +73,7 @@ async fn all(
     }
     let settled = batches::check(tx, connection).await;
     checks.push(report::readable(batches::NAME, settled)?);
+    checks.push(audit::check(tx, connection).await?);
     Ok(Report {
         waiting: waiting.len(),
         checks,

@@ -1,69 +1,12 @@
-//! Who may what: no key, a bad key, a key without the scope, a key that is taken back.
+//! Keys: none, a bad one, one that is taken back. What each may do is the matrix of routes'.
 
-use qualify::api::keys;
-use qualify::api::scope::Scope;
+use qualify::access::keys;
 use qualify::clock::Clock;
+use qualify::domain::access::By;
 use qualify::store::api_keys::list_keys;
 
 use crate::bench::Bench;
 use crate::client::send;
-
-/// Every address with its scope.
-const ROUTES: [(&str, &str, Scope); 29] = [
-    ("GET", "/promoters", Scope::PromotersRead),
-    ("POST", "/promoters", Scope::PromotersWrite),
-    ("GET", "/promoters/x", Scope::PromotersRead),
-    ("PATCH", "/promoters/x", Scope::PromotersWrite),
-    ("POST", "/promoters/x/suspend", Scope::PromotersWrite),
-    ("POST", "/promoters/x/unsuspend", Scope::PromotersWrite),
-    ("GET", "/referrals", Scope::ReferralsRead),
-    ("POST", "/referrals", Scope::ReferralsWrite),
-    ("GET", "/referrals/x", Scope::ReferralsRead),
-    ("GET", "/referrals/x/explanation", Scope::ReferralsRead),
-    ("GET", "/campaigns", Scope::CampaignsRead),
-    ("GET", "/campaigns/x", Scope::CampaignsRead),
-    ("PUT", "/campaigns/x", Scope::CampaignsWrite),
-    ("GET", "/campaigns/x/revisions", Scope::CampaignsRead),
-    ("GET", "/cases", Scope::CasesRead),
-    ("GET", "/cases/x", Scope::CasesRead),
-    ("POST", "/cases/x/preview", Scope::CasesRead),
-    ("POST", "/cases/x/resolve", Scope::CasesWrite),
-    ("POST", "/cases/x/undo", Scope::CasesWrite),
-    ("GET", "/qualifications", Scope::QualificationsRead),
-    ("GET", "/qualifications/x", Scope::QualificationsRead),
-    ("GET", "/batches", Scope::BatchesRead),
-    ("GET", "/batches/next", Scope::BatchesRead),
-    ("POST", "/batches/preview", Scope::BatchesRead),
-    ("POST", "/batches/run", Scope::BatchesWrite),
-    ("GET", "/ledger/statement", Scope::LedgerRead),
-    ("GET", "/ledger/accounts", Scope::LedgerRead),
-    ("GET", "/events", Scope::EventsRead),
-    ("POST", "/events/x/replay", Scope::EventsWrite),
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_address_wants_its_own_scope() {
-    let bench = Bench::start().await;
-    for (number, scope) in (10_u8..).zip(Scope::ALL) {
-        let key = bench.make_key(scope.name(), &[scope.name()], number).await;
-        let key = format!("Bearer {key}");
-        for (method, path, needed) in ROUTES {
-            let request = bench.request(method, path, &[("authorization", &key)]);
-            let answer = send(bench.server.local_addr, &request).await;
-            let allowed = scope == needed;
-            assert_eq!(
-                answer.status != 403,
-                allowed,
-                "{method} {path} with {scope:?}: {answer:?}"
-            );
-            if !allowed {
-                assert_eq!(answer.text("code").unwrap(), "scope_missing");
-                assert_eq!(answer.text("scope").unwrap(), needed.name());
-            }
-        }
-    }
-    bench.end().await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_key_in_force_nothing_is_answered() {
@@ -80,9 +23,9 @@ async fn without_a_key_in_force_nothing_is_answered() {
     let all = list_keys(&mut tx, &app.connection).await.unwrap();
     drop(tx);
     let old = all.iter().find(|key| key.name == "old").unwrap();
-    let now = bench.clock.now();
+    let (clock, by) = (bench.clock.as_ref(), By::command_line());
     assert!(
-        keys::revoke(&app.db, &app.connection, &old.key_id, now)
+        keys::revoke(&app.db, &app.connection, clock, &old.key_id, &by)
             .await
             .unwrap()
     );

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use qualify::api::keys;
+use qualify::access::keys;
 use qualify::app::{App, Running};
 use qualify::clock::{Clock, ManualClock};
 use qualify::config::Config;
+use qualify::domain::access::By;
 use qualify::domain::time::Timestamp;
 use qualify::ingest::read::Scope;
 use qualify::ingest::worker::ingest_batch;
@@ -125,12 +126,14 @@ impl Bench {
     pub async fn make_key(&self, name: &str, scopes: &[&str], chance: u8) -> String {
         let app = &self.server.app;
         let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let by = By::command_line();
         let made = keys::create(
             &app.db,
             &app.connection,
-            self.clock.now(),
+            self.clock.as_ref(),
             [chance; 32],
             (name, &scopes),
+            &by,
         );
         made.await.unwrap().key
     }

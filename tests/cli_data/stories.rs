@@ -3,6 +3,7 @@
 //! `verify` finds nothing.
 
 use qualify::clock::{Clock, ManualClock};
+use qualify::domain::access::By;
 use qualify::domain::campaign::Mode;
 use qualify::domain::ids::{ConnectionId, NodeId};
 use qualify::domain::time::Timestamp;
@@ -57,8 +58,9 @@ impl World {
         upsert_connection(&mut tx, &connection).await.unwrap();
         tx.commit().await.unwrap();
         let clock = ManualClock::at(Timestamp::parse("2020-01-01").unwrap());
+        let by = By::command_line();
         let author = Author {
-            who: "test",
+            by: &by,
             why: "test",
         };
         save(&db, &id, &clock, &scenario.source, None, author)

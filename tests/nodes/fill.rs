@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use qualify::clock::SystemClock;
+use qualify::domain::access::By;
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::verdict::VerdictState;
 use qualify::queue::worker::campaigns;
@@ -70,7 +71,8 @@ pub async fn refer(db: &Db, who: &[String]) {
         name: "Ana".to_owned(),
         ..PromoterInput::default()
     };
-    put(db, &live(), &SystemClock, &[ana]).await.unwrap();
+    let by = By::command_line();
+    put(db, &live(), &SystemClock, &[ana], &by).await.unwrap();
     for chunk in who.chunks(500) {
         let mut tx = db.begin().await.unwrap();
         let campaigns = campaigns(&mut tx, &live()).await.unwrap();

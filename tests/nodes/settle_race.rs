@@ -23,8 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Everybody has paid and is judged; nothing is settled yet.
 async fn fill(db: &Db, people: &[String]) {
+    let by = qualify::domain::access::By::command_line();
     let author = qualify::registry::campaigns::Author {
-        who: "test",
+        by: &by,
         why: "test",
     };
     qualify::registry::campaigns::save(db, &live(), &SystemClock, RULES, None, author)

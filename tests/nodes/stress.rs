@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use qualify::clock::SystemClock;
+use qualify::domain::access::By;
 use qualify::domain::ids::PromoterId;
 use qualify::registry::promoters::{PromoterChange, change};
 use qualify::store::leases::take_lease;
@@ -109,10 +110,10 @@ async fn changes_of_different_fields_are_both_kept() {
             code: Some(Some(code.clone())),
             ..PromoterChange::default()
         };
-        let (live, clock) = (live(), SystemClock);
+        let (live, clock, by) = (live(), SystemClock, By::command_line());
         let (a, b) = tokio::join!(
-            change(&db, &live, &clock, &ana, by_name),
-            change(&db, &live, &clock, &ana, by_code)
+            change(&db, &live, &clock, &ana, by_name, &by),
+            change(&db, &live, &clock, &ana, by_code, &by)
         );
         a.unwrap();
         b.unwrap();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use qualify::clock::Clock as _;
 use qualify::demo::story::{Act, SEED, STARTS_UNIX, Step, Story};
+use qualify::domain::access::By;
 use qualify::domain::time::{DAY_SECONDS, Timestamp};
 use qualify::registry::referrals;
 use serde_json::json;
@@ -130,7 +131,8 @@ impl Acts {
         let mut refused = 0;
         for input in &referred {
             let clock = world.clock.as_ref();
-            let made = referrals::register(&world.db, &world.id, clock, input).await;
+            let by = By::command_line();
+            let made = referrals::register(&world.db, &world.id, clock, input, &by).await;
             refused += usize::from(made.is_err());
         }
         world.deliver(&bodies[half..]).await;

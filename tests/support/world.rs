@@ -11,12 +11,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use qualify::api::{self, keys};
+use qualify::access::{Access, Proxies, keys};
+use qualify::api;
 use qualify::app::App;
 use qualify::clock::{Clock as _, ManualClock, SharedClock};
 use qualify::config::Config;
 use qualify::demo::run::rule_files;
 use qualify::demo::story::{SEED, STARTS_UNIX, Story};
+use qualify::domain::access::By;
 use qualify::domain::campaign::Mode;
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::time::Timestamp;
@@ -96,19 +98,20 @@ impl World {
         tx.commit().await.unwrap();
         let (db, id, clock) = (&world.db, &world.id, world.clock.as_ref());
         let all = ["*".to_owned()];
-        keys::create(db, id, start, [7; 32], ("tests", &all))
+        let by = By::command_line();
+        keys::create(db, id, clock, [7; 32], ("tests", &all), &by)
             .await
             .unwrap();
         for source in rule_files() {
             let author = campaigns::Author {
-                who: "tests",
+                by: &by,
                 why: "the first",
             };
             campaigns::save(db, id, clock, source, None, author)
                 .await
                 .unwrap();
         }
-        promoters::put(db, id, clock, &Story::new(SEED).promoters)
+        promoters::put(db, id, clock, &Story::new(SEED).promoters, &by)
             .await
             .unwrap();
         world
@@ -128,7 +131,15 @@ impl World {
             account: None,
             secrets: Vec::new(),
         };
+        let access = Access::new(
+            db.clone(),
+            Arc::clone(&clock) as SharedClock,
+            live().id,
+            "http://localhost".to_owned(),
+            Proxies::default(),
+        );
         let app = Arc::new(App {
+            access: Arc::new(access),
             config: Config::resolve(&BTreeMap::new(), &settings, None, &none).unwrap(),
             db: db.clone(),
             clock: Arc::clone(&clock) as SharedClock,

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use super::settings::SettingsArgs;
 use super::{Exit, database};
+use crate::access::audit::{Action, announce};
 use crate::app::Opened;
+use crate::domain::access::By;
 use crate::offline::Notes;
 
 /// `qualify import …`
@@ -68,6 +70,12 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
             return Ok(Exit::Problems as u8);
         };
         imported.unusable = notes.count();
+        if matches!(args.what, What::Events(_)) && imported.new > 0 {
+            let what = serde_json::json!({ "events": imported.new });
+            let entry = (Action::EventsImported, "events".to_owned(), what);
+            let (by, now_us) = (By::command_line(), opened.clock.now_us());
+            announce(&opened.db, opened.id(), now_us, &by, entry).await?;
+        }
         database::drain(&opened).await?;
         show(&imported, file.json, out)?;
         Ok(if file.strict && imported.unusable > 0 {

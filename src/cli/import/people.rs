@@ -3,8 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use super::Imported;
+use crate::access::audit::{Action, digest, note};
 use crate::app::Opened;
+use crate::domain::access::By;
 use crate::domain::campaign::Campaign;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{CampaignId, PromoterId};
@@ -46,17 +50,18 @@ pub(super) async fn promoters(
         return Ok(None);
     }
     let mut imported = Imported::default();
+    let by = By::command_line();
     for chunk in read.promoters.chunks(CHUNK_ROWS) {
         let wanted = changes(opened, chunk, &mut imported).await?;
         let (id, clock) = (opened.id(), opened.clock.as_ref());
         let all: Vec<PromoterInput> = wanted.iter().map(|(input, _)| input.clone()).collect();
-        match put(&opened.db, id, clock, &all).await {
+        match put(&opened.db, id, clock, &all, &by).await {
             Ok(_) => wanted.iter().for_each(|(_, new)| imported.count(*new)),
             Err(RegistryError::Store(error)) => return Err(error.into()),
             // One of them is refused: each by itself, so that the others are not held up.
             Err(_) => {
                 for (input, new) in &wanted {
-                    match put(&opened.db, id, clock, std::slice::from_ref(input)).await {
+                    match put(&opened.db, id, clock, std::slice::from_ref(input), &by).await {
                         Ok(_) => imported.count(*new),
                         Err(RegistryError::Store(error)) => return Err(error.into()),
                         Err(refused) => {
@@ -191,6 +196,15 @@ async fn register_all(
             Err(RegistryError::Store(error)) => return Err(error),
             outcome => outcomes.push(outcome),
         }
+    }
+    let new =
+        |outcome: &&Result<Registered, RegistryError>| matches!(outcome, Ok(Registered::New(_)));
+    let new = outcomes.iter().filter(new).count();
+    if new > 0 {
+        let rows: Vec<&Referral> = chunk.iter().map(|(_, referral)| referral).collect();
+        let what = json!({ "referrals": new, "digest": digest(&rows) });
+        let entry = (Action::ReferralsImported, "referrals".to_owned(), what);
+        note(&mut tx, id, clock.now_us(), &By::command_line(), entry).await?;
     }
     tx.commit().await?;
     Ok(outcomes)

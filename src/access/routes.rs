@@ -1,0 +1,251 @@
+//! The one table of every address of the program, with what it needs. Routers are built from
+//! it: a handler is given to a row by [`On::on`], so that a route without a row cannot exist,
+//! and a test walks the table, so that no row is without its answer.
+//!
+//! Rows of `Api` are for API keys alone: a session's cookie opens nothing under `/api/v1`, so
+//! a page of another site can have nothing done there. Rows of `Page` are for sessions.
+
+use axum::Router;
+use axum::extract::MatchedPath;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::routing::{MethodFilter, on};
+
+use crate::domain::access::Permission;
+
+/// What a request needs to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Public,
+    /// A session or key in force.
+    SignedIn,
+    /// A session or key with this permission.
+    May(Permission),
+}
+
+/// Who is asked for it, and how answers look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// Machines that bring proof of their own, or need none: webhooks, health.
+    Machine,
+    /// JSON for API keys.
+    Api,
+    /// Pages for sessions.
+    Page,
+}
+
+/// The methods that addresses take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `GET`, and `HEAD` with it.
+    Get,
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    Put,
+    /// `PATCH`.
+    Patch,
+    /// `DELETE`.
+    Delete,
+}
+
+impl Verb {
+    /// The method's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether requests of this method change nothing.
+    pub const fn is_safe(self) -> bool {
+        matches!(self, Self::Get)
+    }
+
+    const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Patch => MethodFilter::PATCH,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+
+    fn of(method: &Method) -> Option<Self> {
+        let all = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+        let name = if method == Method::HEAD {
+            "GET"
+        } else {
+            method.as_str()
+        };
+        all.into_iter().find(|verb| verb.name() == name)
+    }
+}
+
+/// One row of the table. There are no others than those below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    verb: Verb,
+    path: &'static str,
+    area: Area,
+    needs: Needs,
+}
+
+impl Route {
+    /// Its method.
+    pub const fn verb(&self) -> Verb {
+        self.verb
+    }
+
+    /// Its path, with its parameters in braces.
+    pub const fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// Who is asked.
+    pub const fn area(&self) -> Area {
+        self.area
+    }
+
+    /// What it needs.
+    pub const fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// The row that a request has come to, by the path that the router has matched.
+    pub fn of(parts: &Parts) -> Option<Self> {
+        let path = parts.extensions.get::<MatchedPath>()?;
+        let verb = Verb::of(&parts.method)?;
+        let row = ALL
+            .iter()
+            .find(|row| row.verb == verb && row.path == path.as_str());
+        row.copied()
+    }
+}
+
+/// Gives a handler to a row of the table.
+pub trait On<S>: Sized {
+    /// The handler answers requests of this row.
+    #[must_use]
+    fn on<H, T>(self, route: Route, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static;
+}
+
+impl<S: Clone + Send + Sync + 'static> On<S> for Router<S> {
+    fn on<H, T>(self, route: Route, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        self.route(route.path, on(route.verb.filter(), handler))
+    }
+}
+
+use Area::{Api, Machine};
+use Needs::{May, Public};
+use Permission::{
+    AuditRead, BatchesRead, BatchesWrite, CampaignsRead, CampaignsWrite, CasesRead, CasesWrite,
+    EventsRead, EventsWrite, KeysRead, KeysWrite, LedgerRead, PromotersRead, PromotersWrite,
+    QualificationsRead, ReferralsRead, ReferralsWrite, UsersRead, UsersWrite,
+};
+use Verb::{Get, Patch, Post, Put};
+
+macro_rules! table {
+    ($($name:ident, $verb:ident $path:literal, $area:ident, $needs:expr;)*) => {
+        $(
+            #[doc = concat!("`", stringify!($verb), " ", $path, "`")]
+            pub const $name: Route = Route {
+                verb: $verb,
+                path: $path,
+                area: $area,
+                needs: $needs,
+            };
+        )*
+
+        /// Every row.
+        pub const ALL: &[Route] = &[$($name,)*];
+    };
+}
+
+table! {
+    HEALTH, Get "/healthz", Machine, Public;
+    READY, Get "/readyz", Machine, Public;
+    METRICS, Get "/metrics", Machine, Public;
+    WEBHOOK, Post "/webhooks/stripe", Machine, Public;
+    WEBHOOK_OF, Post "/webhooks/stripe/{connection}", Machine, Public;
+
+    API_PROMOTERS, Get "/api/v1/promoters", Api, May(PromotersRead);
+    API_PROMOTER_ADD, Post "/api/v1/promoters", Api, May(PromotersWrite);
+    API_PROMOTER, Get "/api/v1/promoters/{id}", Api, May(PromotersRead);
+    API_PROMOTER_EDIT, Patch "/api/v1/promoters/{id}", Api, May(PromotersWrite);
+    API_PROMOTER_SUSPEND, Post "/api/v1/promoters/{id}/suspend", Api, May(PromotersWrite);
+    API_PROMOTER_UNSUSPEND, Post "/api/v1/promoters/{id}/unsuspend", Api, May(PromotersWrite);
+    API_PROMOTER_INVITE, Post "/api/v1/promoters/{id}/invite", Api, May(PromotersWrite);
+    API_REFERRALS, Get "/api/v1/referrals", Api, May(ReferralsRead);
+    API_REFERRAL_ADD, Post "/api/v1/referrals", Api, May(ReferralsWrite);
+    API_REFERRAL, Get "/api/v1/referrals/{id}", Api, May(ReferralsRead);
+    API_REFERRAL_EXPLANATION, Get "/api/v1/referrals/{id}/explanation", Api, May(ReferralsRead);
+    API_CAMPAIGNS, Get "/api/v1/campaigns", Api, May(CampaignsRead);
+    API_CAMPAIGN, Get "/api/v1/campaigns/{id}", Api, May(CampaignsRead);
+    API_CAMPAIGN_PUT, Put "/api/v1/campaigns/{id}", Api, May(CampaignsWrite);
+    API_CAMPAIGN_REVISIONS, Get "/api/v1/campaigns/{id}/revisions", Api, May(CampaignsRead);
+    API_CASES, Get "/api/v1/cases", Api, May(CasesRead);
+    API_CASE, Get "/api/v1/cases/{id}", Api, May(CasesRead);
+    API_CASE_PREVIEW, Post "/api/v1/cases/{id}/preview", Api, May(CasesRead);
+    API_CASE_RESOLVE, Post "/api/v1/cases/{id}/resolve", Api, May(CasesWrite);
+    API_CASE_UNDO, Post "/api/v1/cases/{id}/undo", Api, May(CasesWrite);
+    API_QUALIFICATIONS, Get "/api/v1/qualifications", Api, May(QualificationsRead);
+    API_QUALIFICATION, Get "/api/v1/qualifications/{id}", Api, May(QualificationsRead);
+    API_BATCHES, Get "/api/v1/batches", Api, May(BatchesRead);
+    API_BATCH_NEXT, Get "/api/v1/batches/next", Api, May(BatchesRead);
+    API_BATCH_PREVIEW, Post "/api/v1/batches/preview", Api, May(BatchesRead);
+    API_BATCH_RUN, Post "/api/v1/batches/run", Api, May(BatchesWrite);
+    API_BATCH, Get "/api/v1/batches/{id}", Api, May(BatchesRead);
+    API_BATCH_ITEMS, Get "/api/v1/batches/{id}/items", Api, May(BatchesRead);
+    API_ACCOUNTS, Get "/api/v1/ledger/accounts", Api, May(LedgerRead);
+    API_STATEMENT, Get "/api/v1/ledger/statement", Api, May(LedgerRead);
+    API_EVENTS, Get "/api/v1/events", Api, May(EventsRead);
+    API_EVENT, Get "/api/v1/events/{id}", Api, May(EventsRead);
+    API_EVENT_REPLAY, Post "/api/v1/events/{id}/replay", Api, May(EventsWrite);
+    API_NEAR_MISSES, Get "/api/v1/near-misses", Api, May(EventsRead);
+    API_USERS, Get "/api/v1/users", Api, May(UsersRead);
+    API_USER_INVITE, Post "/api/v1/users", Api, May(UsersWrite);
+    API_USER, Get "/api/v1/users/{id}", Api, May(UsersRead);
+    API_USER_EDIT, Patch "/api/v1/users/{id}", Api, May(UsersWrite);
+    API_USER_DEACTIVATE, Post "/api/v1/users/{id}/deactivate", Api, May(UsersWrite);
+    API_USER_REACTIVATE, Post "/api/v1/users/{id}/reactivate", Api, May(UsersWrite);
+    API_KEYS, Get "/api/v1/keys", Api, May(KeysRead);
+    API_KEY_ADD, Post "/api/v1/keys", Api, May(KeysWrite);
+    API_KEY, Get "/api/v1/keys/{id}", Api, May(KeysRead);
+    API_KEY_REVOKE, Post "/api/v1/keys/{id}/revoke", Api, May(KeysWrite);
+    API_AUDIT, Get "/api/v1/audit", Api, May(AuditRead);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_address_stands_in_the_table_once() {
+        let mut seen = BTreeSet::new();
+        for row in ALL {
+            assert!(seen.insert((row.verb.name(), row.path)), "{row:?}");
+            let is_api = row.path.starts_with("/api/v1/");
+            assert_eq!(is_api, row.area == Area::Api, "{row:?}");
+            assert!(!is_api || matches!(row.needs, May(_)), "{row:?}");
+            let is_portal = row.needs == May(Permission::PortalRead);
+            assert!(!is_portal || row.area == Area::Page, "{row:?}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Nothing of promoter B is in any answer to promoter A, whatever A asks for: the table of
+//! routes is walked, with A's session, for A's things and for B's.
+
+use qualify::access::routes::{ALL, Verb};
+use qualify::domain::access::Role;
+
+use crate::bench::{Bench, cookie};
+
+const MARK: &str = "canary7731";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_another_promoter_is_answered() {
+    let bench = Bench::start().await;
+    let key = bench.furnish(MARK).await;
+    let ana = bench.person("ana@people.example", Role::Promoter, Some("prom_ana"));
+    let ana = cookie(&ana.await);
+    // What is looked for is there: an admin's key sees it.
+    let auth = [("authorization", key.as_str())];
+    for path in ["/api/v1/promoters", "/api/v1/referrals", "/api/v1/cases"] {
+        let seen = bench.ask("GET", path, &auth).await;
+        let body = seen.body;
+        assert!(
+            body.contains(MARK) || body.contains("ref_2"),
+            "{path}: {body}"
+        );
+    }
+    let mut asked = 0;
+    for route in ALL.iter().filter(|route| route.verb() == Verb::Get) {
+        for id in ["prom_ana", "prom_ben", "ref_1", "ref_2", "spring"] {
+            let path = route.path().replace("{id}", id).replace("{connection}", id);
+            for query in ["", "?promoter=prom_ben", "?q=canary"] {
+                let path = format!("{path}{query}");
+                let answer = bench.ask("GET", &path, &[("cookie", &ana)]).await;
+                asked += 1;
+                // An address may be repeated in an answer; it was A who knew it.
+                let body = answer.body.replace("?q=canary", "");
+                for mark in [MARK, "two-", "ref_2"] {
+                    assert!(!body.contains(mark), "{path} tells {mark}: {body}");
+                }
+            }
+        }
+    }
+    assert!(asked > 100, "only {asked} were asked");
+    bench.end().await;
+}
