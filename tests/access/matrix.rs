@@ -37,6 +37,13 @@ impl Objects {
         row("/api/v1/referrals/", pair("ref_1", "ref_2"));
         row("/api/v1/campaigns/", both("spring"));
         row("/webhooks/stripe/", pair("live", "test"));
+        row("/promoters/", pair("prom_ana", "prom_ben"));
+        row("/referrals/", pair("ref_1", "ref_2"));
+        row("/campaigns/", both("spring"));
+        // None runs, so that nobody finds one.
+        row("/backtests/", both("of_nobody"));
+        let sheet = qualify::web::assets::css();
+        row("/assets/", both(sheet.trim_start_matches("/assets/")));
         for (prefix, list) in [
             ("/api/v1/cases/", "/api/v1/cases"),
             ("/api/v1/qualifications/", "/api/v1/qualifications"),
