@@ -77,33 +77,36 @@ fn middle(a: &[&str], b: &[&str]) -> Vec<DiffLine> {
     }
     let width = b.len() + 1;
     let mut common = vec![0_u32; (a.len() + 1) * width];
-    let at = |table: &[u32], i: usize, j: usize| table.get(i * width + j).copied().unwrap_or(0);
-    for (i, x) in a.iter().enumerate().rev() {
-        for (j, y) in b.iter().enumerate().rev() {
-            let best = if x == y {
-                at(&common, i + 1, j + 1) + 1
+    let at =
+        |table: &[u32], up: usize, down: usize| table.get(up * width + down).copied().unwrap_or(0);
+    for (up, old) in a.iter().enumerate().rev() {
+        for (down, new) in b.iter().enumerate().rev() {
+            let best = if old == new {
+                at(&common, up + 1, down + 1) + 1
             } else {
-                at(&common, i + 1, j).max(at(&common, i, j + 1))
+                at(&common, up + 1, down).max(at(&common, up, down + 1))
             };
-            if let Some(cell) = common.get_mut(i * width + j) {
+            if let Some(cell) = common.get_mut(up * width + down) {
                 *cell = best;
             }
         }
     }
-    let (mut i, mut j, mut lines) = (0, 0, Vec::new());
+    let (mut up, mut down, mut lines) = (0, 0, Vec::new());
     loop {
-        match (a.get(i), b.get(j)) {
-            (Some(x), Some(y)) if x == y => {
-                lines.push(DiffLine::Same((*x).to_owned()));
-                (i, j) = (i + 1, j + 1);
+        match (a.get(up), b.get(down)) {
+            (Some(old), Some(new)) if old == new => {
+                lines.push(DiffLine::Same((*old).to_owned()));
+                (up, down) = (up + 1, down + 1);
             }
-            (Some(x), y) if y.is_none() || at(&common, i + 1, j) >= at(&common, i, j + 1) => {
-                lines.push(removed(x));
-                i += 1;
+            (Some(old), new)
+                if new.is_none() || at(&common, up + 1, down) >= at(&common, up, down + 1) =>
+            {
+                lines.push(removed(old));
+                up += 1;
             }
-            (_, Some(y)) => {
-                lines.push(added(y));
-                j += 1;
+            (_, Some(new)) => {
+                lines.push(added(new));
+                down += 1;
             }
             _ => return lines,
         }

@@ -153,11 +153,11 @@ fn result(outcome: &Outcome) -> Tried {
         || "all referrals".to_owned(),
         |since| format!("referrals from {} on", since.words()),
     );
-    let events = format::plural(signed(outcome.events), "event");
+    let judged = format::plural(signed(outcome.referrals), "verdict");
     Tried {
         sentence: sentence(outcome, &money),
         about: format!(
-            "Tried on {span} and {events}, as of {}. What is settled stays settled, whatever the \
+            "Tried on {span}: {judged}, as of {}. What is settled stays settled, whatever the \
              rules become.",
             outcome.as_of.words()
         ),
@@ -247,7 +247,7 @@ pub(super) fn sample(now: Timestamp) -> TriedPart {
         result: Some(result(&Outcome {
             as_of: now,
             since: Some(now.plus_seconds(-7_776_000)),
-            events: 3_741,
+            referrals: 416,
             draft: counts(132),
             live: Some(counts(114)),
             newly: change(20, "ref_9"),
