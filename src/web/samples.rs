@@ -5,12 +5,12 @@ use std::path::Path;
 
 use askama::Template;
 
-use super::{assets, format};
 use super::layout::{ConfirmPage, Frame, Page, Person, ProblemPage, Said, nav};
 use super::parts::{
     Choice, Diff, Empty, Errors, Field, Icon, Link, Pager, Point, Progress, Sort, State, Tabs,
     Tone, Trend, When,
 };
+use super::{assets, format};
 use crate::domain::access::Role;
 use crate::domain::currency::Currency;
 use crate::domain::money::Money;

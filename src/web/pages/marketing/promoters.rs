@@ -68,12 +68,11 @@ struct Row {
 pub(crate) async fn list(State(web): State<Arc<Web>>, view: View, Asked(query): Asked) -> Answer {
     let connection = view.connection();
     let mut tx = web.app.db.read().await?;
-    let (stored, next) = match query.some("q") {
-        Some(who) => (lookup(&mut tx, connection, who).await?, None),
-        None => {
-            let after = query.some("after").map(PromoterId::from);
-            next_page(&mut tx, connection, after.as_ref(), ROWS).await?
-        }
+    let (stored, next) = if let Some(who) = query.some("q") {
+        (lookup(&mut tx, connection, who).await?, None)
+    } else {
+        let after = query.some("after").map(PromoterId::from);
+        next_page(&mut tx, connection, after.as_ref(), ROWS).await?
     };
     let rows = complete(&mut tx, connection, stored).await?;
     tx.rollback().await?;

@@ -42,13 +42,13 @@ pub(crate) async fn add(State(web): State<Arc<Web>>, view: View, Sent(sent): Sen
     };
     let referred_at = match sent.some("referred_at") {
         None => None,
-        Some(text) => match Timestamp::parse(text) {
-            Some(at) => Some(at),
-            None => {
+        Some(text) => {
+            let Some(at) = Timestamp::parse(text) else {
                 let words = "Enter a day or an instant, like 2026-03-01 or 2026-03-01T09:00:00Z";
                 return again(Errors::one("referred_at", words));
-            }
-        },
+            };
+            Some(at)
+        }
     };
     let input = ReferralInput {
         id: None,

@@ -90,15 +90,12 @@ pub(crate) async fn list(State(web): State<Arc<Web>>, view: View, Asked(query): 
     let connection = view.connection();
     let mut tx = web.app.db.read().await?;
     let campaigns = names(&mut tx, connection).await?;
-    let (stored, near, next) = match query.some("q") {
-        Some(who) => {
-            let (stored, near) = search(&mut tx, connection, who).await?;
-            (stored, near, None)
-        }
-        None => {
-            let (stored, next) = page_of(&mut tx, connection, &query, ROWS).await?;
-            (stored, Vec::new(), next)
-        }
+    let (stored, near, next) = if let Some(who) = query.some("q") {
+        let (stored, near) = search(&mut tx, connection, who).await?;
+        (stored, near, None)
+    } else {
+        let (stored, next) = page_of(&mut tx, connection, &query, ROWS).await?;
+        (stored, Vec::new(), next)
     };
     let rows = complete(&mut tx, connection, stored).await?;
     tx.rollback().await?;

@@ -211,13 +211,13 @@ mod tests {
         let mut out = String::new();
         for (name, source) in crate::web::pages::marketing::editor::SAMPLES {
             let campaign = crate::rules::parse(name, source).unwrap();
-            out.push_str(&format!("# {name}\n"));
+            out.extend(["# ", name, "\n"]);
             for (about, says) in words(&campaign) {
                 assert!(
                     says.ends_with('.') && !says.contains(",."),
                     "{name}: {says}"
                 );
-                out.push_str(&format!("{about}: {says}\n"));
+                out.extend([about, ": ", &says[..], "\n"]);
             }
         }
         insta::with_settings!({

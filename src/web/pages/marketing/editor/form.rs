@@ -1,7 +1,7 @@
 //! The editor's form ⇄ a campaign file. The form's fields are named by the file's keys; what is
 //! typed goes into a file as it is, so that the rules' own reader finds what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::domain::campaign::{
@@ -251,7 +251,7 @@ fn qualify(file: &mut File, fields: &Fields) {
 /// Every problem of a file at the field it came from; what has no field is told on its own.
 pub(super) fn errors(problems: &[Problem]) -> Errors {
     let mut errors = Errors::none();
-    let mut seen: BTreeMap<String, ()> = BTreeMap::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for problem in problems {
         let field = field_of(&problem.key);
         let label = if field.is_empty() {
@@ -266,7 +266,7 @@ pub(super) fn errors(problems: &[Problem]) -> Errors {
             label => format!("{label}: {message}"),
         };
         // One error a field: the first is the cause of most others.
-        if field.is_empty() || seen.insert(field.clone(), ()).is_none() {
+        if field.is_empty() || seen.insert(field.clone()) {
             errors.add(field, words);
         }
     }
