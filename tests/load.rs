@@ -26,8 +26,8 @@ use tool::server::Server;
 fn args(more: &[&str]) -> Args {
     let args = [
         "load",
-        "--seconds",
-        "1",
+        "--events",
+        "250",
         "--connections",
         "4",
         "--rounds",

@@ -193,14 +193,20 @@ pub async fn span(
     tx: &mut Tx,
     connection: &ConnectionId,
 ) -> Result<Option<(i64, i64)>, StoreError> {
-    // Two look-ups at the ends of the index; MIN and MAX in one query would read all of it.
-    let (oldest, newest): (Option<i64>, Option<i64>) = Statement::new(
-        "SELECT (SELECT MIN(marked_at_us) FROM dirty WHERE connection_id = $1),
-                (SELECT MAX(marked_at_us) FROM dirty WHERE connection_id = $1)",
+    // Look-ups at the ends of the index, for each weight; MIN and MAX in one query would read
+    // all of it.
+    type Ends = (Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+    let ends: Ends = Statement::new(
+        "SELECT (SELECT MIN(marked_at_us) FROM dirty WHERE connection_id = $1 AND heavy = 0),
+                (SELECT MIN(marked_at_us) FROM dirty WHERE connection_id = $1 AND heavy = 1),
+                (SELECT MAX(marked_at_us) FROM dirty WHERE connection_id = $1 AND heavy = 0),
+                (SELECT MAX(marked_at_us) FROM dirty WHERE connection_id = $1 AND heavy = 1)",
     )
     .bind(connection)
     .fetch_one(tx)
     .await?;
+    let oldest = [ends.0, ends.1].into_iter().flatten().min();
+    let newest = [ends.2, ends.3].into_iter().flatten().max();
     Ok(oldest.zip(newest))
 }
 
