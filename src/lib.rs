@@ -34,6 +34,7 @@
 //! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
 //! | [`api`] | JSON under `/api/v1`, one file per resource |
+//! | [`web`] | pages for marketing, promoters and admins |
 //! | [`cli`] | one file per subcommand |
 //! | [`demo`] | a made-up half year, played through the webhook endpoint |
 //! | [`app`] | the composition root: settings → database, clock → [`workers`] and server |
@@ -70,4 +71,5 @@ pub mod store;
 pub mod stripe;
 pub mod telemetry;
 pub mod verify;
+pub mod web;
 pub mod workers;

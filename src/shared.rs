@@ -35,4 +35,6 @@ pub struct App {
     pub committed: Arc<Notify>,
     /// Told whenever something was put on the work list of the judging stage.
     pub touched: Arc<Notify>,
+    /// Whether everything is made up, which every page says.
+    pub demo: bool,
 }

@@ -91,6 +91,8 @@ mod parity;
 mod people;
 #[path = "store_contract/plans.rs"]
 mod plans;
+#[path = "store_contract/reports.rs"]
+mod reports;
 #[path = "store_contract/settlement.rs"]
 mod settlement;
 #[path = "store_contract/users.rs"]

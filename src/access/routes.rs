@@ -150,12 +150,12 @@ impl<S: Clone + Send + Sync + 'static> On<S> for Router<S> {
     }
 }
 
-use Area::{Api, Machine};
-use Needs::{May, Public};
+use Area::{Api, Machine, Page};
+use Needs::{May, Public, SignedIn};
 use Permission::{
-    AuditRead, BatchesRead, BatchesWrite, CampaignsRead, CampaignsWrite, CasesRead, CasesWrite,
-    EventsRead, EventsWrite, KeysRead, KeysWrite, LedgerRead, PromotersRead, PromotersWrite,
-    QualificationsRead, ReferralsRead, ReferralsWrite, UsersRead, UsersWrite,
+    AuditRead, BatchesRead, BatchesWrite, CampaignsBacktest, CampaignsRead, CampaignsWrite,
+    CasesRead, CasesWrite, EventsRead, EventsWrite, KeysRead, KeysWrite, LedgerRead, PromotersRead,
+    PromotersWrite, QualificationsRead, ReferralsRead, ReferralsWrite, UsersRead, UsersWrite,
 };
 use Verb::{Get, Patch, Post, Put};
 
@@ -228,6 +228,46 @@ table! {
     API_KEY, Get "/api/v1/keys/{id}", Api, May(KeysRead);
     API_KEY_REVOKE, Post "/api/v1/keys/{id}/revoke", Api, May(KeysWrite);
     API_AUDIT, Get "/api/v1/audit", Api, May(AuditRead);
+
+    ASSET, Get "/assets/{name}", Page, Public;
+    SIGN_IN, Get "/sign-in", Page, Public;
+    SIGN_IN_POST, Post "/sign-in", Page, Public;
+    FORGOTTEN, Get "/forgotten-password", Page, Public;
+    FORGOTTEN_POST, Post "/forgotten-password", Page, Public;
+    LINK, Get "/link", Page, Public;
+    LINK_POST, Post "/link", Page, Public;
+    ACCOUNT, Get "/account", Page, SignedIn;
+    ACCOUNT_PASSWORD, Post "/account/password", Page, SignedIn;
+
+    DASHBOARD, Get "/", Page, SignedIn;
+    CAMPAIGNS, Get "/campaigns", Page, May(CampaignsRead);
+    CAMPAIGN, Get "/campaigns/{id}", Page, May(CampaignsRead);
+    CAMPAIGN_EDIT, Get "/campaigns/{id}/edit", Page, May(CampaignsWrite);
+    CAMPAIGN_EDIT_POST, Post "/campaigns/{id}/edit", Page, May(CampaignsWrite);
+    CAMPAIGN_NEW, Get "/new-campaign", Page, May(CampaignsWrite);
+    CAMPAIGN_NEW_POST, Post "/new-campaign", Page, May(CampaignsWrite);
+    BACKTEST, Get "/backtests/{id}", Page, May(CampaignsBacktest);
+    BACKTEST_STOP, Post "/backtests/{id}/stop", Page, May(CampaignsBacktest);
+    REFERRALS, Get "/referrals", Page, May(ReferralsRead);
+    REFERRALS_CSV, Get "/referrals.csv", Page, May(ReferralsRead);
+    REFERRAL, Get "/referrals/{id}", Page, May(ReferralsRead);
+    REFERRAL_NEW, Get "/new-referral", Page, May(ReferralsWrite);
+    REFERRAL_NEW_POST, Post "/new-referral", Page, May(ReferralsWrite);
+    PROMOTERS, Get "/promoters", Page, May(PromotersRead);
+    PROMOTERS_CSV, Get "/promoters.csv", Page, May(PromotersRead);
+    PROMOTER, Get "/promoters/{id}", Page, May(PromotersRead);
+    PROMOTER_EDIT, Get "/promoters/{id}/edit", Page, May(PromotersWrite);
+    PROMOTER_EDIT_POST, Post "/promoters/{id}/edit", Page, May(PromotersWrite);
+    PROMOTER_SUSPEND, Get "/promoters/{id}/suspend", Page, May(PromotersWrite);
+    PROMOTER_SUSPEND_POST, Post "/promoters/{id}/suspend", Page, May(PromotersWrite);
+    PROMOTER_NEW, Get "/new-promoter", Page, May(PromotersWrite);
+    PROMOTER_NEW_POST, Post "/new-promoter", Page, May(PromotersWrite);
+    REPORTS, Get "/reports", Page, May(LedgerRead);
+    REPORTS_CSV, Get "/reports.csv", Page, May(LedgerRead);
+
+    // The last: whoever walks the table is signed out by them.
+    SIGN_OUT, Post "/sign-out", Page, SignedIn;
+    ACCOUNT_END, Post "/account/sign-out-everywhere", Page, SignedIn;
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub use crate::shared::App;
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::telemetry::{self, field};
 use crate::workers::Workers;
-use crate::{api, random, registry, rules};
+use crate::{api, random, registry, rules, web};
 use health::Health;
 
 pub use connection::ConnectionError;
@@ -51,6 +51,8 @@ pub struct Bounds {
     pub batches_by_hand: bool,
     /// Events are taken in and wait: nothing reads or judges them. For measuring intake alone.
     pub intake_only: bool,
+    /// Everything is made up, which every page says.
+    pub demo: bool,
 }
 
 /// Why the server did not start.
@@ -166,6 +168,7 @@ impl App {
             endpoints: Arc::new(Endpoints::new(endpoint)),
             committed: Arc::new(Notify::new()),
             touched: Arc::new(Notify::new()),
+            demo: bounds.demo,
             access: Arc::new(access),
             config,
             db,
@@ -306,13 +309,14 @@ fn server_routes(
     let routes = intake::routes(intake)
         .merge(health::routes(health))
         .merge(api::routes(app, bounds.http.body_read));
+    let pages = web::web(app, bounds.http.body_read, closing);
+    let routes = routes.merge(web::routes(&pages));
+    let dressed = web::around(&pages, crate::http::dress(routes, bounds.http.request));
     let is_secure = app.access.is_secure();
-    crate::http::dress(routes, bounds.http.request).layer(map_response(
-        move |mut response: Response| {
-            harden(&mut response, is_secure);
-            std::future::ready(response)
-        },
-    ))
+    dressed.layer(map_response(move |mut response: Response| {
+        harden(&mut response, is_secure);
+        std::future::ready(response)
+    }))
 }
 
 impl Running {

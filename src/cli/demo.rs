@@ -143,6 +143,12 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
         &by,
     );
     let key = key.await?.key;
+    // A demo has no people before somebody looks at it.
+    let link = app
+        .access
+        .setup_link()
+        .await?
+        .unwrap_or_else(|| url.clone());
     let at = app.clock.now();
     let example = summary.nearest.first().map(|near| near.referral.as_str());
     let example = example.unwrap_or("<referral>");
@@ -150,6 +156,7 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
     let program = program.unwrap_or_else(|_| "qualify".to_owned());
     Ok(format!(
         "\nDEMO: it runs at {url} until you press Ctrl-C. Its clock stands at {at}.\n\n\
+         \x20 Open this to be its owner, once: {link}\n\n\
          \x20 KEY={key}\n\
          \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/referrals/{example}/explanation\n\
          \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/cases\n\

@@ -113,6 +113,7 @@ impl Demo {
             let config = settings(&database_url, &rules, *address)?;
             let bounds = Bounds {
                 batches_by_hand: true,
+                demo: true,
                 ..Bounds::default()
             };
             match App::start_within(config, clock.clone(), bounds).await {

@@ -147,6 +147,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
+        // For whoever shows it in another form, such as a page.
+        response.extensions_mut().insert(self);
         response
     }
 }

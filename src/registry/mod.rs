@@ -6,6 +6,7 @@ pub mod campaigns;
 pub mod case_view;
 pub mod decisions;
 mod error;
+pub mod explain;
 pub mod promoters;
 pub mod referrals;
 

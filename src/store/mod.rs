@@ -43,6 +43,7 @@ pub mod batches;
 pub mod ledger;
 pub mod outbox;
 pub mod qualifications;
+pub mod reports;
 
 // Who may ask, who did what, and which node does what.
 pub mod api_keys;

@@ -288,6 +288,25 @@ pub async fn list_verdicts(
     read(rows)
 }
 
+/// Verdicts on these referrals in any campaign, in order of (campaign, referral).
+pub async fn verdicts_on_referrals(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    referrals: &[ReferralId],
+) -> Result<Vec<StoredVerdict>, StoreError> {
+    let rows = Statement::new(
+        "SELECT verdict, evaluated_at, next_check_at FROM verdicts
+         WHERE connection_id = $1 AND referral_id IN ({rows})",
+    )
+    .bind(connection)
+    .list(referrals)
+    .fetch_all(tx)
+    .await?;
+    let mut found = read(rows)?;
+    found.sort_by_key(StoredVerdict::key);
+    Ok(found)
+}
+
 /// How many verdicts there are by (campaign, name of state, deciding reason's code), sorted.
 pub async fn count_verdicts(
     tx: &mut Tx,

@@ -60,7 +60,7 @@ fn reward(amount_minor: i64) -> Vec<Reward> {
     }]
 }
 
-fn qualification(id: &str, person: &str, settle_after: i64) -> Qualification {
+pub fn qualification(id: &str, person: &str, settle_after: i64) -> Qualification {
     Qualification {
         id: id.into(),
         campaign: "spring".into(),
@@ -93,7 +93,7 @@ fn moved(before: &Qualification, state: QualificationState, sequence: i64) -> Tr
     }
 }
 
-async fn start(db: &Db, qualifications: &[Qualification]) -> Tx {
+pub async fn start(db: &Db, qualifications: &[Qualification]) -> Tx {
     let mut tx = db.begin().await.unwrap();
     let people = ["ana", "ben"].map(|id| super::people::promoter(id, &[]));
     upsert_promoters(&mut tx, &conn(), &people, at(1))
@@ -420,7 +420,7 @@ async fn a_plan_in_the_making_can_be_dropped_and_no_other(db: &Db) {
     }
 }
 
-fn transaction(item: i64, qualification: &str, sequence: i64, minor: i64) -> Transaction {
+pub fn transaction(item: i64, qualification: &str, sequence: i64, minor: i64) -> Transaction {
     let entry = |account, minor| Entry {
         account,
         amount: Money {

@@ -138,7 +138,7 @@ async fn what_is_heavy_waits_apart(db: &Db) {
     assert_eq!(light.unwrap().len(), 2);
 }
 
-fn verdict(
+pub fn verdict(
     campaign: &str,
     referral: &str,
     state: VerdictState,

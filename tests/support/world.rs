@@ -140,6 +140,7 @@ impl World {
         );
         let app = Arc::new(App {
             access: Arc::new(access),
+            demo: false,
             config: Config::resolve(&BTreeMap::new(), &settings, None, &none).unwrap(),
             db: db.clone(),
             clock: Arc::clone(&clock) as SharedClock,

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
-    /// Names in lower case.
+    /// Names in lower case; what is there twice has a line each.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
@@ -93,12 +93,18 @@ pub fn parse(bytes: &[u8]) -> Answer {
     let (head, body) = text.split_once("\r\n\r\n").expect("a whole answer");
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap();
-    let headers = lines.map(|line| line.split_once(": ").unwrap());
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(": ").unwrap();
+        let all = headers.entry(name.to_ascii_lowercase()).or_default();
+        if !all.is_empty() {
+            all.push('\n');
+        }
+        all.push_str(value);
+    }
     Answer {
         status: status.parse().unwrap(),
-        headers: headers
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect(),
+        headers,
         body: body.to_owned(),
     }
 }

@@ -17,9 +17,31 @@ use crate::store::{StoreError, Tx};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub(super) struct Moment {
-    pub(super) at: Timestamp,
-    pub(super) what: String,
+pub struct Moment {
+    /// When.
+    pub at: Timestamp,
+    /// What, in words.
+    pub what: String,
+    /// Of what kind.
+    #[serde(skip)]
+    pub kind: MomentKind,
+}
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MomentKind {
+    /// Somebody was referred.
+    Referred,
+    /// Money came in.
+    Paid,
+    /// A person is asked, or has decided.
+    Case,
+    /// It was queued or withdrawn.
+    Queue,
+    /// A batch looked at it.
+    Batch,
+    /// It is in the ledger.
+    Ledger,
 }
 
 /// Everything that happened to the referral of a verdict, oldest first.
@@ -30,18 +52,23 @@ pub(super) async fn of(
     qualifications: &[Qualification],
 ) -> Result<Vec<Moment>, StoreError> {
     let mut moments = Vec::new();
-    let mut add = |at, what: String| moments.push(Moment { at, what });
+    let mut add = |at, kind, what: String| moments.push(Moment { at, what, kind });
     if let Some(referral) = get_referral(tx, connection, &verdict.referral).await? {
         let by = referral
             .promoter
             .as_ref()
             .map_or("nobody", |id| id.as_str());
-        add(referral.referred_at, format!("referred by {by}"));
+        add(
+            referral.referred_at,
+            MomentKind::Referred,
+            format!("referred by {by}"),
+        );
     }
     for payment in &verdict.payments {
         let amount = Money::new(payment.amount_minor, payment.currency);
         add(
             payment.occurred_at,
+            MomentKind::Paid,
             format!("{amount} paid ({})", payment.id),
         );
     }
@@ -49,21 +76,22 @@ pub(super) async fn of(
     for case in cases_of_referrals(tx, connection, referral).await? {
         if case.campaign == verdict.campaign {
             let what = format!("case {} opened: {}", case.id, case.kind.reason());
-            add(case.opened_at, what);
+            add(case.opened_at, MomentKind::Case, what);
         }
     }
     for decision in decisions_of_referrals(tx, connection, referral).await? {
         let what = format!("{} decided: {}", decision.actor, decision.reason);
-        add(decision.decided_at, what);
+        add(decision.decided_at, MomentKind::Case, what);
     }
     for qualification in qualifications {
         add(
             qualification.created_at,
+            MomentKind::Queue,
             format!("queued ({})", qualification.id),
         );
         if qualification.state == QualificationState::Withdrawn {
             let what = format!("withdrawn: {} ({})", qualification.reason, qualification.id);
-            add(qualification.changed_at, what);
+            add(qualification.changed_at, MomentKind::Queue, what);
         }
         // A referral has one qualification, rarely two.
         for (id, item) in items_of_qualification(tx, connection, &qualification.id).await? {
@@ -72,13 +100,17 @@ pub(super) async fn of(
             }
             if let Some(batch) = get_batch(tx, connection, &id).await? {
                 let what = format!("{} in {id}: {}", item.action.name(), item.reason);
-                add(batch.planned_at, what);
+                add(batch.planned_at, MomentKind::Batch, what);
             }
         }
     }
     let ids: Vec<QualificationId> = qualifications.iter().map(|q| q.id.clone()).collect();
     for transaction in transactions_of_qualifications(tx, connection, &ids).await? {
-        add(transaction.booked_at, booked(&transaction));
+        add(
+            transaction.booked_at,
+            MomentKind::Ledger,
+            booked(&transaction),
+        );
     }
     moments.sort_by_key(|moment| moment.at);
     Ok(moments)

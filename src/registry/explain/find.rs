@@ -23,18 +23,22 @@ const PAGE: u32 = 500;
 
 /// Who is meant.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) referrals: BTreeSet<ReferralId>,
-    pub(super) customers: BTreeSet<CustomerId>,
+pub struct Found {
+    /// These referrals.
+    pub referrals: BTreeSet<ReferralId>,
+    /// These customers.
+    pub customers: BTreeSet<CustomerId>,
     /// How they were found, in words.
-    pub(super) how: Vec<String>,
+    pub how: Vec<String>,
 }
 
 /// Nobody is meant.
 #[derive(Debug, Default)]
-pub(super) struct NotFound {
-    pub(super) tried: Vec<String>,
-    pub(super) near: Vec<String>,
+pub struct NotFound {
+    /// Under what it was looked for.
+    pub tried: Vec<String>,
+    /// What is almost that.
+    pub near: Vec<String>,
 }
 
 impl Found {
@@ -46,11 +50,13 @@ impl Found {
     }
 }
 
-/// Looks for `who` under everything it can be.
-pub(super) async fn find(
+/// Looks for `who` under everything it can be. For what is almost that, `pages` pages of
+/// referrals are looked through at most.
+pub async fn find(
     tx: &mut Tx,
     connection: &ConnectionId,
     who: &str,
+    pages: usize,
 ) -> Result<Result<Found, NotFound>, StoreError> {
     let mut found = Found::default();
     let text = [who.to_owned()];
@@ -104,7 +110,7 @@ pub(super) async fn find(
         None => tried.push("an email (it is none)".to_owned()),
     }
     let mut near = of_nobody(tx, connection, &customers).await?;
-    near.extend(near_misses(tx, connection, who, email.as_ref()).await?);
+    near.extend(near_misses(tx, connection, (who, email.as_ref()), pages).await?);
     near.truncate(NEAR_MAX);
     Ok(Err(NotFound { tried, near }))
 }
@@ -129,8 +135,8 @@ async fn of_nobody(
 async fn near_misses(
     tx: &mut Tx,
     connection: &ConnectionId,
-    who: &str,
-    email: Option<&CanonicalEmail>,
+    (who, email): (&str, Option<&CanonicalEmail>),
+    pages: usize,
 ) -> Result<Vec<String>, StoreError> {
     let mut near = Vec::new();
     if let Some(email) = email {
@@ -150,7 +156,10 @@ async fn near_misses(
     // As it would be stored, so that capitals count as no edit.
     let who = email.map_or(who, CanonicalEmail::as_str);
     let mut after: Option<ReferralId> = None;
-    while near.len() < NEAR_MAX {
+    for _ in 0..pages {
+        if near.len() >= NEAR_MAX {
+            break;
+        }
         let page = referral_page(tx, connection, after.as_ref(), PAGE).await?;
         for referral in &page {
             let told = [

@@ -1,0 +1,99 @@
+//! What is said on the next page after something was done. It travels in a cookie that lives
+//! for one page and holds one of these names: nothing that somebody else could word.
+
+use crate::web::parts::{Icon, Tone};
+
+/// The cookie's name.
+pub const COOKIE: &str = "qualify_said";
+
+/// What is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Its colour.
+    pub tone: Tone,
+    /// Its sign.
+    pub icon: Icon,
+    /// Its words.
+    pub words: &'static str,
+}
+
+macro_rules! said {
+    ($($(#[$doc:meta])* $variant:ident, $name:literal, $words:literal;)*) => {
+        /// Everything that is ever said after something was done.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Said { $($(#[$doc])* $variant,)* }
+
+        impl Said {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in the cookie.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The words.
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$variant => $words,)* }
+            }
+        }
+    };
+}
+
+said! {
+    /// A campaign has a new revision.
+    CampaignSaved, "campaign-saved", "Saved as a new revision. It is in force from now on.";
+    /// The same rules were saved again.
+    CampaignSame, "campaign-same", "These are the rules already in force, so there is no new revision.";
+    /// A promoter was added.
+    PromoterAdded, "promoter-added", "Promoter added.";
+    /// A promoter was changed.
+    PromoterSaved, "promoter-saved", "Promoter saved.";
+    /// A promoter was suspended.
+    PromoterSuspended, "promoter-suspended", "Promoter suspended. Open referrals of theirs are judged again.";
+    /// A promoter is no longer suspended.
+    PromoterResumed, "promoter-resumed", "Promoter reinstated. Referrals of theirs are judged again.";
+    /// A referral was registered.
+    ReferralAdded, "referral-added", "Referral registered. Payments that are already known count as the rules say.";
+    /// The referral was there already.
+    ReferralThere, "referral-there", "This person was already referred by the same promoter. This is that referral.";
+    /// A running backtest was stopped.
+    BacktestStopped, "backtest-stopped", "Backtest stopped.";
+    /// Signed out.
+    SignedOut, "signed-out", "You are signed out.";
+    /// The password was changed.
+    PasswordChanged, "password-changed", "Password changed. Other sessions of yours have ended.";
+    /// A session was ended.
+    SessionEnded, "session-ended", "Session ended.";
+}
+
+impl Said {
+    /// The note of a cookie's value, if it is one of ours.
+    pub fn read(name: &str) -> Option<Note> {
+        let said = Self::ALL.iter().find(|said| said.name() == name)?;
+        Some(said.note())
+    }
+
+    /// As it is shown.
+    pub const fn note(self) -> Note {
+        Note {
+            tone: Tone::Good,
+            icon: Icon::Check,
+            words: self.words(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_words_are_said() {
+        assert_eq!(Said::read("<script>"), None);
+        for said in Said::ALL {
+            assert_eq!(Said::read(said.name()), Some(said.note()));
+            assert!(said.words().ends_with('.'));
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! `/referrals/{id}`: the sentence that says the verdict, then the evidence, then what happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+
+use super::no_such;
+use crate::domain::email::CanonicalEmail;
+use crate::domain::ids::{CustomerId, PromoterId, ReferralId};
+use crate::domain::money::Money;
+use crate::domain::people::Referral;
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::{MatchedBy, PaymentEvidence, Verdict, VerdictState};
+use crate::evaluate::explain::sentence;
+use crate::registry::explain::{Explained, Moment, MomentKind, explain};
+use crate::store::promoters::get_promoter;
+use crate::store::qualifications::{Qualification, QualificationState};
+use crate::store::referrals::get_referral;
+use crate::web::answer::Answer;
+use crate::web::layout::Page;
+use crate::web::parts::{Icon, Link, Progress, State as Badge, Tone, When};
+use crate::web::{View, Web, answer, format, url};
+
+/// `/referrals/{id}`
+#[derive(Debug, Template)]
+#[template(path = "pages/marketing/referral.html", config = ".askama.toml")]
+pub(crate) struct ReferralPage {
+    pub page: Page,
+    pub sentence: String,
+    pub tone: Tone,
+    pub icon: Icon,
+    /// What is stored, where that is another.
+    pub stored: Option<String>,
+    pub case: Option<Link>,
+    pub progress: Vec<Progress>,
+    pub about: Vec<(&'static str, String)>,
+    pub campaign: Link,
+    pub promoter: Option<Link>,
+    pub referred: Option<When>,
+    pub closes: Option<When>,
+    pub settles: Option<When>,
+    pub reasons: Vec<(String, String)>,
+    pub customers: Vec<(String, &'static str)>,
+    pub payments: Vec<PaymentRow>,
+    pub rewards: Vec<(String, &'static str)>,
+    pub queue: Vec<QueueRow>,
+    pub timeline: Vec<MomentRow>,
+}
+
+/// A payment as the verdict saw it.
+#[derive(Debug)]
+pub(crate) struct PaymentRow {
+    pub id: String,
+    pub at: When,
+    pub amount: String,
+    pub refunded: String,
+    pub counts: Badge,
+    pub presumed: bool,
+}
+
+/// What the queue and the ledger have of it.
+#[derive(Debug)]
+pub(crate) struct QueueRow {
+    pub id: String,
+    pub state: Badge,
+    pub because: String,
+    pub changed: When,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) struct MomentRow {
+    pub at: When,
+    pub kind: &'static str,
+    pub what: String,
+}
+
+/// `GET /referrals/{id}`
+pub(crate) async fn show(
+    State(web): State<Arc<Web>>,
+    view: View,
+    Path(id): Path<String>,
+) -> Answer {
+    let connection = view.connection();
+    let referral = ReferralId::from(id);
+    let mut tx = web.app.db.read().await?;
+    let ids = BTreeSet::from([referral.clone()]);
+    // A coupon's referral is judged with its customer.
+    let customers: BTreeSet<CustomerId> = customer_of(&referral).into_iter().collect();
+    let all = explain(&mut tx, connection, (&ids, &customers), view.now).await?;
+    let mut all = all.into_iter();
+    let one = all.find(|one| one.verdict.referral == referral);
+    let one = one.ok_or_else(|| no_such("referral"))?;
+    let claim = get_referral(&mut tx, connection, &referral).await?;
+    let promoter = match &one.verdict.promoter {
+        Some(promoter) => get_promoter(&mut tx, connection, promoter).await?,
+        None => None,
+    };
+    let campaigns = super::campaigns::names(&mut tx, connection).await?;
+    tx.rollback().await?;
+    let name = promoter.map(|stored| stored.promoter.name);
+    answer::page(&made(&view, &one, claim.as_ref(), name, &campaigns))
+}
+
+/// The customer in the id of a coupon's referral, `coupon:<campaign>:<customer>`.
+fn customer_of(id: &ReferralId) -> Option<CustomerId> {
+    let (_, customer) = id.as_str().strip_prefix("coupon:")?.split_once(':')?;
+    Some(CustomerId::from(customer))
+}
+
+fn made(
+    view: &View,
+    one: &Explained,
+    claim: Option<&Referral>,
+    promoter_name: Option<String>,
+    campaigns: &BTreeMap<String, String>,
+) -> ReferralPage {
+    let page = view
+        .page(format!("Referral {}", one.verdict.referral), "/referrals")
+        .under("Referrals", "/referrals");
+    filled(page, view.now, one, claim, promoter_name, campaigns)
+}
+
+fn filled(
+    page: Page,
+    now: Timestamp,
+    one: &Explained,
+    claim: Option<&Referral>,
+    promoter_name: Option<String>,
+    campaigns: &BTreeMap<String, String>,
+) -> ReferralPage {
+    let verdict = &one.verdict;
+    let settled = one
+        .qualifications
+        .last()
+        .is_some_and(|q| q.state == QualificationState::Settled)
+        && verdict.state == VerdictState::Qualified;
+    let state = Badge::verdict(verdict.state, settled);
+    let campaign = verdict.campaign.as_str();
+    let name = campaigns.get(campaign).map_or(campaign, String::as_str);
+    let when = |at: Timestamp| When::new(at, now);
+    let opens = verdict.window.map(|window| window.opens_at);
+    let case = verdict.case.as_ref();
+    ReferralPage {
+        page,
+        sentence: sentence(verdict),
+        tone: state.tone,
+        icon: state.icon,
+        stored: one.stored.clone(),
+        case: case.map(|id| Link::new("Decide this case", url::at("/admin/cases", id.as_str()))),
+        progress: progress(verdict),
+        about: about(claim),
+        campaign: Link::new(name, url::campaign(campaign)),
+        promoter: verdict.promoter.as_ref().map(|id: &PromoterId| {
+            let name = promoter_name.unwrap_or_else(|| id.to_string());
+            Link::new(name, url::promoter(id.as_str()))
+        }),
+        referred: claim.map(|c| c.referred_at).or(opens).map(when),
+        closes: verdict.window.and_then(|window| window.closes_at).map(when),
+        settles: verdict.settle_after.filter(|_| !settled).map(when),
+        reasons: verdict
+            .reasons
+            .iter()
+            .map(|reason| {
+                (
+                    format::code_words(reason.code.code()),
+                    reason.detail.clone(),
+                )
+            })
+            .collect(),
+        customers: verdict
+            .customers
+            .iter()
+            .map(|customer| (customer.id.to_string(), found_by(customer.matched_by)))
+            .collect(),
+        payments: verdict.payments.iter().map(|p| payment(p, now)).collect(),
+        rewards: verdict
+            .rewards
+            .iter()
+            .map(|r| {
+                (
+                    format::money(Money::new(r.amount_minor, r.currency)),
+                    r.to.person(),
+                )
+            })
+            .collect(),
+        queue: one.qualifications.iter().map(|q| queued(q, now)).collect(),
+        timeline: one.timeline.iter().map(|m| moment(m, now)).collect(),
+    }
+}
+
+fn progress(verdict: &Verdict) -> Vec<Progress> {
+    if verdict.state != VerdictState::Pending {
+        return Vec::new();
+    }
+    let bar = |spend: &crate::domain::verdict::Spend| {
+        let money = |minor| format::money(Money::new(minor, spend.currency));
+        let words = format!(
+            "{} of {}",
+            money(spend.counted_minor),
+            money(spend.needed_minor)
+        );
+        let label = format!("Spend in {}", spend.currency);
+        Progress::new(label, spend.counted_minor, spend.needed_minor, words)
+    };
+    verdict.spend.iter().map(bar).collect()
+}
+
+fn about(claim: Option<&Referral>) -> Vec<(&'static str, String)> {
+    let Some(claim) = claim else {
+        return vec![(
+            "Made by",
+            "a coupon; nobody registered the person".to_owned(),
+        )];
+    };
+    let email = claim.email.as_ref().map(CanonicalEmail::as_str);
+    let known = [
+        ("Email", email),
+        ("Uid", claim.uid.as_deref()),
+        ("Stripe customer", claim.stripe_customer_id.as_deref()),
+    ];
+    let rows = known.into_iter();
+    rows.filter_map(|(what, text)| Some((what, text?.to_owned())))
+        .collect()
+}
+
+const fn found_by(by: MatchedBy) -> &'static str {
+    match by {
+        MatchedBy::Admin => "linked by an admin",
+        MatchedBy::StripeId => "matched by Stripe id",
+        MatchedBy::Metadata => "matched by metadata",
+        MatchedBy::Email => "matched by email",
+        MatchedBy::Coupon => "brought by a coupon",
+    }
+}
+
+fn payment(payment: &PaymentEvidence, now: Timestamp) -> PaymentRow {
+    let money = |minor| format::money(Money::new(minor, payment.currency));
+    let counts = match payment.why {
+        None => Badge::new(Tone::Good, Icon::Check, "Counts"),
+        Some(why) if payment.counted => {
+            let words = format!("In part: {}", format::code_words(why.code()).to_lowercase());
+            Badge::new(Tone::Warn, Icon::Check, words)
+        }
+        Some(why) => Badge::new(Tone::Wait, Icon::Minus, format::code_words(why.code())),
+    };
+    PaymentRow {
+        id: payment.id.to_string(),
+        at: When::new(payment.occurred_at, now),
+        amount: money(payment.amount_minor),
+        refunded: match payment.refunded_minor {
+            0 => String::new(),
+            minor => money(minor),
+        },
+        counts,
+        presumed: payment.presumed_link,
+    }
+}
+
+/// How a qualification is shown.
+pub(crate) fn queue_state(state: QualificationState) -> Badge {
+    match state {
+        QualificationState::Queued => Badge::new(Tone::Wait, Icon::Clock, "Queued"),
+        QualificationState::Withdrawn => Badge::new(Tone::Warn, Icon::Minus, "Withdrawn"),
+        QualificationState::Settled => Badge::new(Tone::Good, Icon::Coin, "Settled"),
+        QualificationState::Reversed => Badge::new(Tone::Bad, Icon::Back, "Reversed"),
+    }
+}
+
+fn queued(qualification: &Qualification, now: Timestamp) -> QueueRow {
+    QueueRow {
+        id: qualification.id.to_string(),
+        state: queue_state(qualification.state),
+        because: format::code_words(&qualification.reason),
+        changed: When::new(qualification.changed_at, now),
+    }
+}
+
+fn moment(moment: &Moment, now: Timestamp) -> MomentRow {
+    MomentRow {
+        at: When::new(moment.at, now),
+        kind: match moment.kind {
+            MomentKind::Referred => "Referral",
+            MomentKind::Paid => "Payment",
+            MomentKind::Case => "Case",
+            MomentKind::Queue => "Queue",
+            MomentKind::Batch => "Batch",
+            MomentKind::Ledger => "Ledger",
+        },
+        what: moment.what.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::Role;
+    use crate::domain::currency::Currency;
+    use crate::domain::reason::{LeftOut, ReasonCode};
+    use crate::domain::time::Window;
+    use crate::domain::verdict::{MatchedCustomer, Reason, Reward, RewardTo, Spend};
+    use crate::web::samples::{frame, hold, now};
+
+    fn explained() -> Explained {
+        let at = now().plus_seconds(-86_400);
+        let payment = |id: &str, amount, counted, why| PaymentEvidence {
+            id: id.into(),
+            amount_minor: amount,
+            refunded_minor: if counted { 0 } else { amount },
+            currency: Currency::USD,
+            occurred_at: at,
+            counted,
+            why,
+            presumed_link: counted,
+        };
+        Explained {
+            verdict: Verdict {
+                campaign: "spring-2026".into(),
+                revision: "sha256:0".into(),
+                referral: "ref_1".into(),
+                promoter: Some("prom_ana".into()),
+                state: VerdictState::Pending,
+                reasons: vec![Reason::new(
+                    ReasonCode::BelowThreshold,
+                    "12.40 USD more before 2026-03-12 09:00 UTC (37.60 USD of at least 50.00 USD)",
+                )],
+                customers: vec![MatchedCustomer {
+                    id: "cus_1".into(),
+                    matched_by: MatchedBy::Email,
+                }],
+                spend: vec![Spend {
+                    currency: Currency::USD,
+                    counted_minor: 3_760,
+                    needed_minor: 5_000,
+                    missing_minor: 1_240,
+                }],
+                payments: vec![
+                    payment("ch_1", 3_760, true, None),
+                    payment("ch_2", 900, false, Some(LeftOut::Refunded)),
+                ],
+                window: Some(Window {
+                    opens_at: at,
+                    closes_at: Some(now().plus_days(2)),
+                }),
+                qualified_at: None,
+                settle_after: None,
+                rewards: vec![Reward {
+                    to: RewardTo::Promoter,
+                    amount_minor: 2_000,
+                    currency: Currency::USD,
+                }],
+                missing: None,
+                case: None,
+            },
+            stored: None,
+            timeline: vec![Moment {
+                at,
+                what: "37.60 USD paid (ch_1)".to_owned(),
+                kind: MomentKind::Paid,
+            }],
+            qualifications: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_sentence_comes_first() {
+        let claim = Referral {
+            id: "ref_1".into(),
+            campaign: "spring-2026".into(),
+            promoter: Some("prom_ana".into()),
+            email: CanonicalEmail::parse("bea@example.com"),
+            uid: None,
+            stripe_customer_id: None,
+            referred_at: now().plus_seconds(-86_400),
+        };
+        let campaigns = [("spring-2026".to_owned(), "Spring 2026".to_owned())].into();
+        let page = frame(Role::Marketer)
+            .page("Referral ref_1", "/referrals")
+            .under("Referrals", "/referrals");
+        let name = Some("Ana Lima".to_owned());
+        let page = filled(page, now(), &explained(), Some(&claim), name, &campaigns);
+        hold("referral", &page);
+    }
+}

@@ -1,0 +1,106 @@
+//! Which page answers at which row of the table of routes, and what stands around all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tokio_util::sync::CancellationToken;
+
+use super::backtests::Backtests;
+use super::pages::marketing::{
+    campaign, campaigns, dashboard, editor, promoter, promoter_form, promoters, referral,
+    referral_form, referrals, reports,
+};
+use super::pages::sign_in::{self, account, link};
+use super::{Web, answer, assets, problems};
+use crate::access::routes::{self as table, On};
+use crate::access::{Denied, guard};
+use crate::shared::App;
+
+/// The pages of a server that ends with `closing`.
+pub fn web(app: &Arc<App>, body_read: Duration, closing: &CancellationToken) -> Arc<Web> {
+    Arc::new(Web {
+        app: Arc::clone(app),
+        body_read,
+        backtests: Backtests::new(closing.clone()),
+    })
+}
+
+/// Every page, inside its guard.
+pub fn routes(web: &Arc<Web>) -> Router {
+    let access = Arc::clone(&web.app.access);
+    Router::new()
+        .merge(sign_in_routes())
+        .merge(marketing())
+        .on(table::ASSET, assets::serve)
+        .route_layer(from_fn_with_state(Arc::clone(web), problems::as_page))
+        .route_layer(from_fn_with_state(access, guard::guard))
+        .route_layer(from_fn_with_state(Arc::clone(web), to_sign_in))
+        .with_state(Arc::clone(web))
+}
+
+/// Makes pages of the problems that no page's own layer has seen: unknown addresses, panics,
+/// answers that took too long.
+pub fn around(web: &Arc<Web>, all: Router) -> Router {
+    all.layer(from_fn_with_state(Arc::clone(web), problems::as_page))
+}
+
+/// Whoever is not signed in signs in first, and comes back to the page they wanted.
+async fn to_sign_in(State(_): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let wanted = (request.method() == axum::http::Method::GET).then(|| {
+        let place = request.uri().path_and_query();
+        place.map_or_else(String::new, |place| place.as_str().to_owned())
+    });
+    let response = next.run(request).await;
+    if response.extensions().get::<Denied>() != Some(&Denied::SignIn) {
+        return response;
+    }
+    let place = sign_in::sign_in_for(&wanted.unwrap_or_default());
+    answer::on_to(&place, None).unwrap_or_else(IntoResponse::into_response)
+}
+
+fn sign_in_routes() -> Router<Arc<Web>> {
+    Router::new()
+        .on(table::SIGN_IN, sign_in::show)
+        .on(table::SIGN_IN_POST, sign_in::sign_in)
+        .on(table::FORGOTTEN, sign_in::forgotten)
+        .on(table::FORGOTTEN_POST, sign_in::send_reset)
+        .on(table::LINK, link::show)
+        .on(table::LINK_POST, link::press)
+        .on(table::SIGN_OUT, sign_in::sign_out)
+        .on(table::ACCOUNT, account::show)
+        .on(table::ACCOUNT_PASSWORD, account::password)
+        .on(table::ACCOUNT_END, account::end)
+}
+
+fn marketing() -> Router<Arc<Web>> {
+    Router::new()
+        .on(table::DASHBOARD, dashboard::show)
+        .on(table::CAMPAIGNS, campaigns::list)
+        .on(table::CAMPAIGN, campaign::show)
+        .on(table::CAMPAIGN_EDIT, editor::edit)
+        .on(table::CAMPAIGN_EDIT_POST, editor::change)
+        .on(table::CAMPAIGN_NEW, editor::new)
+        .on(table::CAMPAIGN_NEW_POST, editor::add)
+        .on(table::BACKTEST, editor::tried)
+        .on(table::BACKTEST_STOP, editor::stop)
+        .on(table::REFERRALS, referrals::list)
+        .on(table::REFERRALS_CSV, referrals::download)
+        .on(table::REFERRAL, referral::show)
+        .on(table::REFERRAL_NEW, referral_form::new)
+        .on(table::REFERRAL_NEW_POST, referral_form::add)
+        .on(table::PROMOTERS, promoters::list)
+        .on(table::PROMOTERS_CSV, promoters::download)
+        .on(table::PROMOTER, promoter::show)
+        .on(table::PROMOTER_EDIT, promoter_form::edit)
+        .on(table::PROMOTER_EDIT_POST, promoter_form::save)
+        .on(table::PROMOTER_SUSPEND, promoter::ask)
+        .on(table::PROMOTER_SUSPEND_POST, promoter::decide)
+        .on(table::PROMOTER_NEW, promoter_form::new)
+        .on(table::PROMOTER_NEW_POST, promoter_form::add)
+        .on(table::REPORTS, reports::show)
+        .on(table::REPORTS_CSV, reports::download)
+}
