@@ -6,19 +6,21 @@ use super::{EventCursor, EventState, StoredEvent};
 use crate::domain::ids::{ConnectionId, EventId};
 use crate::store::{Statement, StoreError, Tx};
 
-/// The columns of an event with its body, and where its state is looked up.
+/// The columns of an event with its body, and its state, looked up by key for each row: with
+/// joins instead, PostgreSQL read the whole queue for every page until it had been analysed.
 macro_rules! stored {
     ($rest:literal) => {
         concat!(
             "SELECT e.event_id, e.event_type, e.api_version, e.created_at, e.received_at_us, e.mode,
-                    e.body, CASE WHEN q.event_id IS NOT NULL THEN 'received'
-                                 ELSE COALESCE(o.state, 'done') END AS state
+                    e.body,
+                    COALESCE(
+                        (SELECT 'received' FROM event_queue AS q
+                         WHERE q.connection_id = e.connection_id
+                           AND q.received_at_us = e.received_at_us AND q.event_id = e.event_id),
+                        (SELECT o.state FROM event_outcomes AS o
+                         WHERE o.connection_id = e.connection_id AND o.event_id = e.event_id),
+                        'done') AS state
              FROM events AS e
-             LEFT JOIN event_queue AS q
-               ON q.connection_id = e.connection_id AND q.received_at_us = e.received_at_us
-              AND q.event_id = e.event_id
-             LEFT JOIN event_outcomes AS o
-               ON o.connection_id = e.connection_id AND o.event_id = e.event_id
              WHERE e.connection_id = $1 ",
             $rest
         )

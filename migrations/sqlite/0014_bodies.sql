@@ -1,0 +1,2 @@
+-- Only PostgreSQL compresses, and is told how; here nothing changes.
+SELECT 1;
