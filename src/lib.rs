@@ -73,3 +73,8 @@ pub mod telemetry;
 pub mod verify;
 pub mod web;
 pub mod workers;
+
+/// Many threads allocate and free small strings all the time, which is where the system's
+/// allocator is slow. In the library, so that tests and benches run on what the program runs on.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

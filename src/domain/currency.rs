@@ -1,6 +1,8 @@
 //! Currencies, and how many decimals Stripe gives each in its API.
 //! Source: Stripe, "Supported currencies" (zero-decimal, three-decimal, special cases).
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A currency by its ISO 4217 code, lower case as Stripe writes it.
@@ -13,6 +15,27 @@ const ZERO_DECIMALS: [&[u8; 3]; 15] = [
 ];
 const THREE_DECIMALS: [&[u8; 3]; 5] = [b"bhd", b"jod", b"kwd", b"omr", b"tnd"];
 
+/// Which of all codes of three letters ISO 4217 lists, by [`place`]: every amount that is read
+/// has a currency, and this is a look-up where the list itself is searched.
+static LISTED: LazyLock<Vec<bool>> = LazyLock::new(|| {
+    let letters = || b'A'..=b'Z';
+    let codes =
+        letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+    let listed = |code: [u8; 3]| {
+        let code = std::str::from_utf8(&code).ok();
+        code.and_then(iso_currency::Currency::from_code).is_some()
+    };
+    codes.map(listed).collect()
+});
+
+/// The number of a code among all of three lower-case letters; `None` if it is none.
+fn place(code: [u8; 3]) -> Option<usize> {
+    code.iter().try_fold(0, |place, letter| {
+        let letter = letter.is_ascii_lowercase().then(|| letter - b'a')?;
+        Some(place * 26 + usize::from(letter))
+    })
+}
+
 impl Currency {
     /// United States dollar.
     pub const USD: Self = Self(*b"usd");
@@ -20,9 +43,9 @@ impl Currency {
     /// Reads a code in either case; `None` if ISO 4217 does not list it.
     pub fn parse(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
-        let upper = bytes.map(|b| b.to_ascii_uppercase());
-        iso_currency::Currency::from_code(std::str::from_utf8(&upper).ok()?)?;
-        Some(Self(bytes.map(|b| b.to_ascii_lowercase())))
+        let code = bytes.map(|b| b.to_ascii_lowercase());
+        let listed = LISTED.get(place(code)?)?;
+        listed.then_some(Self(code))
     }
 
     /// Lower-case code, `usd`.

@@ -84,7 +84,11 @@ fn qualification(verdict: &Verdict, earlier: usize, now: Timestamp) -> Option<Qu
         .map(|customer| &customer.id)
         .min()?;
     Some(Qualification {
-        id: id(verdict, verdict.qualified_at?, earlier),
+        id: qualification_id(
+            (&verdict.campaign, &verdict.referral),
+            verdict.qualified_at?,
+            earlier,
+        ),
         campaign: verdict.campaign.clone(),
         referral: verdict.referral.clone(),
         person: person.as_str().to_owned(),
@@ -103,15 +107,19 @@ fn qualification(verdict: &Verdict, earlier: usize, now: Timestamp) -> Option<Qu
     })
 }
 
-/// The id of a referral's n-th qualification: whoever makes it from this verdict, it is the same.
+/// The id of a referral's qualification after so many earlier ones: whoever makes it from the
+/// same verdict, it is the same.
 ///
 /// It begins with the second in which the referral qualified, which is also the order of a plan:
 /// what a batch looks up and books by qualification then lies together. With a hash alone each
 /// item dirtied an index page of its own, and settling spent most of its time writing those.
-fn id(verdict: &Verdict, qualified_at: Timestamp, earlier: usize) -> QualificationId {
+pub fn qualification_id(
+    (campaign, referral): (&CampaignId, &ReferralId),
+    qualified_at: Timestamp,
+    earlier: usize,
+) -> QualificationId {
     let mut hash = Sha256::new();
-    let (campaign, referral) = (verdict.campaign.as_str(), verdict.referral.as_str());
-    for part in [campaign, referral, &earlier.to_string()] {
+    for part in [campaign.as_str(), referral.as_str(), &earlier.to_string()] {
         hash.update(part);
         hash.update([0]);
     }

@@ -67,59 +67,6 @@ struct Row {
     customer_id: String,
 }
 
-/// Makes the keys of the customers named exactly these; only differences are written.
-pub async fn replace_customer_keys(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    wanted: &CustomerKeys,
-) -> Result<(), StoreError> {
-    let customers: Vec<CustomerId> = wanted.keys().cloned().collect();
-    let there = load_customer_keys(tx, connection, &customers).await?;
-    let only_in = |these: &CustomerKeys, those: &CustomerKeys| -> Vec<(String, String, String)> {
-        let mut rows: Vec<_> = these
-            .iter()
-            .flat_map(|(customer, keys)| keys.iter().map(move |key| (customer, key)))
-            .filter(|(customer, key)| !those.get(*customer).is_some_and(|k| k.contains(*key)))
-            .map(|(customer, (kind, value))| {
-                (kind.name(), value.clone(), customer.as_str().to_owned())
-            })
-            .collect();
-        rows.sort();
-        rows
-    };
-
-    let gone = only_in(&there, wanted);
-    Statement::new(
-        "DELETE FROM customer_keys
-         WHERE connection_id = $1 AND (key_kind, key_value, customer_id) IN ({rows})",
-    )
-    .bind(connection)
-    .set(
-        gone.iter()
-            .map(|(kind, value, customer)| [kind.into(), value.into(), customer.into()]),
-    )
-    .execute(tx)
-    .await?;
-
-    let fresh = only_in(wanted, &there);
-    Statement::new(
-        "INSERT INTO customer_keys (connection_id, key_kind, key_value, customer_id)
-         {rows}
-         ON CONFLICT (connection_id, key_kind, key_value, customer_id) DO NOTHING",
-    )
-    .rows(fresh.iter().map(|(kind, value, customer)| {
-        [
-            connection.into(),
-            kind.into(),
-            value.into(),
-            customer.into(),
-        ]
-    }))
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 /// The keys of some customers.
 pub async fn load_customer_keys(
     tx: &mut Tx,

@@ -47,22 +47,13 @@ pub async fn take_lease(
     .await
 }
 
-/// Fails with [`StoreError::Stale`] unless the lease is still in this epoch, and holds on to it
-/// until the transaction ends: whatever is written with it is written by the holder alone.
-pub async fn fence(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
-    Statement::new("UPDATE leases SET epoch = epoch WHERE name = $1 AND holder = $2 AND epoch = $3")
-        .bind(&lease.name)
-        .bind(&lease.holder)
-        .bind(lease.epoch)
-        .execute_exactly(FENCED, 1, tx)
-        .await
-}
-
 /// What a write under a lease is called in [`StoreError::Stale`] once the lease is another's.
 pub const FENCED: &str = "writing under a lease";
 
-/// Like [`fence`], and puts the lease's end off. One that has ended and that nobody has taken is
-/// held on to: its end only tells others when they may take it.
+/// Fails with [`StoreError::Stale`] unless the lease is still in this epoch, holds on to it until
+/// the transaction ends (whatever is written with it is written by the holder alone), and puts its
+/// end off. One that has ended and that nobody has taken is held on to: its end only tells others
+/// when they may take it.
 pub async fn fence_until(tx: &mut Tx, lease: &Lease, expires_at_us: i64) -> Result<(), StoreError> {
     Statement::new(
         "UPDATE leases SET expires_at_us = $4 WHERE name = $1 AND holder = $2 AND epoch = $3",

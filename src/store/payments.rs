@@ -134,26 +134,3 @@ pub async fn payment_page(
     .fetch_all(tx)
     .await
 }
-
-/// One page of the payments that have a customer, customer by customer: for backtests, which
-/// keep one customer in memory. `after` is (customer, group) of the last one seen.
-pub async fn payment_page_by_customer(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    after: Option<(&str, &str)>,
-    limit: u32,
-) -> Result<Vec<StoredPayment>, StoreError> {
-    let (customer, group) = after.unwrap_or_default();
-    Statement::new(
-        "SELECT group_id, customer_id, record FROM payments
-         WHERE connection_id = $1 AND (customer_id, group_id) > ($2, $3)
-         ORDER BY customer_id, group_id
-         LIMIT $4",
-    )
-    .bind(connection)
-    .bind(customer)
-    .bind(group)
-    .bind(limit)
-    .fetch_all(tx)
-    .await
-}

@@ -8,7 +8,7 @@ use qualify::store::idempotency::{
     forget_before, keep_answer, release_key, release_stuck, take_key,
 };
 use qualify::store::leases::{
-    FENCED, Stage, enter, fence, fence_until, give_back, take_lease, times_entered,
+    FENCED, Stage, enter, fence_until, give_back, take_lease, times_entered,
 };
 use qualify::store::{ConnectOptions, Db, Statement, StoreError, retry};
 
@@ -204,14 +204,14 @@ async fn a_lease_has_one_holder_and_fences_the_last(db: &Db) {
         .unwrap()
         .unwrap();
     assert_eq!((renewed.epoch, renewed.expires_at_us), (1, 20));
-    fence(&mut tx, &renewed).await.unwrap();
+    fence_until(&mut tx, &renewed, 20).await.unwrap();
     let b = take_lease(&mut tx, "settle", "b", 20, 30)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(b.epoch, 2);
     assert!(matches!(
-        fence(&mut tx, &renewed).await,
+        fence_until(&mut tx, &renewed, 50).await,
         Err(StoreError::Stale { .. })
     ));
     give_back(&mut tx, &renewed).await.unwrap();

@@ -7,7 +7,7 @@ use qualify::domain::ids::{ConnectionId, CustomerId};
 use qualify::store::Db;
 use qualify::store::customer_keys::{
     CustomerKeys, KeyKind, add_customer_keys, find_by_keys, find_customers, load_customer_keys,
-    replace_customer_keys, shared_values,
+    shared_values,
 };
 use qualify::store::objects::{
     ObjectText, StoredObject, coupon_sources_of, known_objects, load_groups, load_objects,
@@ -15,7 +15,7 @@ use qualify::store::objects::{
 };
 use qualify::store::payments::{
     StoredPayment, count_payments, delete_payments, load_payment_groups, load_payments,
-    payment_page, payment_page_by_customer, upsert_payments,
+    payment_page, upsert_payments,
 };
 
 contract!(
@@ -24,7 +24,7 @@ contract!(
     objects_are_read_as_they_are_stored,
     many_objects_go_in_and_come_out,
     payments_follow_their_groups,
-    keys_of_a_customer_are_replaced_as_a_whole,
+    keys_are_added_and_found_by_value,
     keys_of_several_kinds_are_found_at_once,
 );
 
@@ -208,76 +208,65 @@ async fn payments_follow_their_groups(db: &Db) {
 
     let page = payment_page(&mut tx, &conn(), Some("g1"), 2).await.unwrap();
     assert_eq!([&page[0].group_id, &page[1].group_id], ["g2", "g3"]);
-    let mut seen = Vec::new();
-    let mut after = None;
-    loop {
-        let cursor = after
-            .as_ref()
-            .map(|(c, g): &(String, String)| (c.as_str(), g.as_str()));
-        let page = payment_page_by_customer(&mut tx, &conn(), cursor, 2)
-            .await
-            .unwrap();
-        let Some(last) = page.last() else { break };
-        after = Some((last.customer_id.clone().unwrap(), last.group_id.clone()));
-        seen.extend(page.into_iter().map(|p| p.group_id));
-    }
-    assert_eq!(seen, ["g2", "g3", "g1"]);
     assert_eq!(delete_payments(&mut tx, &conn(), &groups).await.unwrap(), 1);
 }
 
-async fn keys_of_a_customer_are_replaced_as_a_whole(db: &Db) {
+async fn keys_are_added_and_found_by_value(db: &Db) {
     let key = |kind: KeyKind, value: &str| (kind, value.to_owned());
-    let wanted = |keys: &[(KeyKind, String)], customer: &str| -> CustomerKeys {
-        [(
-            CustomerId::from(customer),
-            keys.iter().cloned().collect::<BTreeSet<_>>(),
-        )]
-        .into()
-    };
     let fp_uid = KeyKind::Metadata("fp_uid".to_owned());
+    let keys: CustomerKeys = [
+        (
+            CustomerId::from("cus_1"),
+            BTreeSet::from([key(KeyKind::Email, "a@x.io"), key(fp_uid.clone(), "u1")]),
+        ),
+        (
+            CustomerId::from("cus_2"),
+            BTreeSet::from([key(KeyKind::Email, "a@x.io")]),
+        ),
+    ]
+    .into();
+    let more: CustomerKeys = [(
+        CustomerId::from("cus_1"),
+        BTreeSet::from([key(KeyKind::Email, "b@x.io"), key(fp_uid.clone(), "u1")]),
+    )]
+    .into();
     let mut tx = db.begin().await.unwrap();
-    let before = [key(KeyKind::Email, "a@x.io"), key(fp_uid.clone(), "u1")];
-    replace_customer_keys(&mut tx, &conn(), &wanted(&before, "cus_1"))
-        .await
-        .unwrap();
-    let other = [key(KeyKind::Email, "a@x.io")];
-    replace_customer_keys(&mut tx, &conn(), &wanted(&other, "cus_2"))
-        .await
-        .unwrap();
+    for keys in [&keys, &more, &more] {
+        add_customer_keys(&mut tx, &conn(), keys).await.unwrap();
+    }
     let shared = shared_values(&mut tx, &conn(), &KeyKind::Email, 9)
         .await
         .unwrap();
     assert_eq!(shared, [("a@x.io".to_owned(), 2)]);
-
-    let after = [key(KeyKind::Email, "b@x.io"), key(fp_uid.clone(), "u1")];
-    let after = wanted(&after, "cus_1");
-    replace_customer_keys(&mut tx, &conn(), &after)
-        .await
-        .unwrap();
-    replace_customer_keys(&mut tx, &conn(), &after)
-        .await
-        .unwrap();
     let loaded = load_customer_keys(&mut tx, &conn(), &["cus_1".into()])
         .await
         .unwrap();
-    assert_eq!(loaded, after);
+    let all = BTreeSet::from([
+        key(KeyKind::Email, "a@x.io"),
+        key(KeyKind::Email, "b@x.io"),
+        key(fp_uid.clone(), "u1"),
+    ]);
+    assert_eq!(loaded, [(CustomerId::from("cus_1"), all)].into());
     let emails = ["a@x.io", "b@x.io", "c@x.io"].map(str::to_owned);
     let found = find_customers(&mut tx, &conn(), &KeyKind::Email, &emails)
         .await
         .unwrap();
-    let found: Vec<_> = found
+    let found: BTreeSet<_> = found
         .iter()
         .map(|(v, c)| (v.as_str(), c.as_str()))
         .collect();
-    assert_eq!(found, [("a@x.io", "cus_2"), ("b@x.io", "cus_1")]);
-
-    replace_customer_keys(&mut tx, &conn(), &wanted(&[], "cus_1"))
+    let expected = [
+        ("a@x.io", "cus_1"),
+        ("a@x.io", "cus_2"),
+        ("b@x.io", "cus_1"),
+    ];
+    assert_eq!(found, expected.into());
+    let found = find_customers(&mut tx, &conn(), &fp_uid, &["u1".to_owned()])
         .await
         .unwrap();
-    let none = find_customers(&mut tx, &conn(), &fp_uid, &["u1".to_owned()])
-        .await
-        .unwrap();
-    assert!(none.is_empty());
+    assert_eq!(found, [("u1".to_owned(), CustomerId::from("cus_1"))]);
+    let elsewhere = find_customers(&mut tx, &"other".into(), &KeyKind::Email, &emails).await;
+    assert!(elsewhere.unwrap().is_empty());
 }
 
 async fn keys_of_several_kinds_are_found_at_once(db: &Db) {

@@ -7,6 +7,7 @@ use qualify::domain::ids::{ConnectionId, PromoterId};
 use qualify::domain::people::Promoter;
 use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::{Reward, RewardTo};
+use qualify::queue::transition::qualification_id;
 use qualify::store::Db;
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{Qualification, QualificationState, insert_qualifications};
@@ -49,10 +50,12 @@ impl Due {
             _ => i64::try_from(number % 9_000).unwrap() + 100,
         };
         let promoter = usize::try_from(number % 1_000_003).unwrap() % self.promoters;
+        let campaign = self.campaign.0.as_str().into();
+        let referral = format!("ref_{}", &hash[24..40]).into();
         Qualification {
-            id: format!("qual_{}", &hash[..24]).into(),
-            campaign: self.campaign.0.as_str().into(),
-            referral: format!("ref_{}", &hash[24..40]).into(),
+            id: qualification_id((&campaign, &referral), qualified_at, 0),
+            campaign,
+            referral,
             person: format!("cus_{}", &hash[40..54]),
             promoter: promoter_id(promoter),
             revision: self.campaign.1.as_str().into(),
