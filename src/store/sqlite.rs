@@ -15,6 +15,9 @@ const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 const STATEMENTS_KEPT: usize = 512;
 /// Page cache of the writer, in KiB (negative is SQLite's way to say KiB).
 const WRITER_CACHE: &str = "-65536";
+/// The same for a reader: enough for the inner pages of a file of some ten gigabytes, which every
+/// look-up by key passes through. It grows as it is used.
+const READER_CACHE: &str = "-16384";
 /// Bytes of the file that readers map into memory.
 const MMAP_BYTES: &str = "268435456";
 
@@ -54,6 +57,7 @@ pub(super) async fn open(
         .test_before_acquire(false)
         .connect_with(
             file.pragma("query_only", "ON")
+                .pragma("cache_size", READER_CACHE)
                 .pragma("mmap_size", MMAP_BYTES),
         )
         .await?;
