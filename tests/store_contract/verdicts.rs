@@ -339,6 +339,23 @@ async fn a_case_changes_only_from_the_state_it_is_in(db: &Db) {
         ..a.clone()
     };
     upsert_cases(&mut tx, &conn(), &[reopened]).await.unwrap();
+    let both = CaseFilter {
+        newest_first: true,
+        ..CaseFilter::of(Open)
+    };
+    let found = list_cases(&mut tx, &conn(), both, None, 9).await.unwrap();
+    let ids: Vec<_> = found.iter().map(|case| &case.id).collect();
+    assert_eq!(ids, [&b.id, &a.id]);
+    let earlier = list_cases(&mut tx, &conn(), both, Some((at(2), &b.id)), 9).await;
+    assert_eq!(earlier.unwrap()[0].id, a.id);
+    for (kind, count) in [(CaseKind::TwoCoupons, 2), (CaseKind::SelfReferral, 0)] {
+        let filter = CaseFilter {
+            kind: Some(kind),
+            ..CaseFilter::of(Open)
+        };
+        let found = list_cases(&mut tx, &conn(), filter, None, 9).await.unwrap();
+        assert_eq!(found.len(), count, "{kind:?}");
+    }
     let open = list_cases(&mut tx, &conn(), CaseFilter::of(Open), None, 1)
         .await
         .unwrap();

@@ -233,7 +233,7 @@ fn made(view: &View, desk: &Desk, sent: &Fields, errors: Errors) -> CasePage {
     filled(page, view.now, desk, (sent, errors), can_decide)
 }
 
-fn filled(
+pub(super) fn filled(
     page: Page,
     now: Timestamp,
     desk: &Desk,

@@ -18,7 +18,7 @@ use crate::store::events::{
 use crate::web::answer::{Answer, on_to, page};
 use crate::web::layout::{Page, Said};
 use crate::web::pages::marketing::no_such;
-use crate::web::parts::{Icon, State as Badge, When};
+use crate::web::parts::{State as Badge, When};
 use crate::web::{View, Web, format, url};
 
 /// `/admin/events/{id}`

@@ -9,6 +9,8 @@ pub mod events;
 pub mod near_miss;
 pub mod near_misses;
 mod pretty;
+#[cfg(test)]
+mod samples;
 mod stake;
 mod words;
 

@@ -120,7 +120,7 @@ fn made(view: &View, near: &NearView, sent: &Fields, errors: Errors) -> NearMiss
     filled(page, view.now, near, (sent, errors), can_decide)
 }
 
-fn filled(
+pub(super) fn filled(
     page: Page,
     now: Timestamp,
     view: &NearView,
