@@ -1,11 +1,13 @@
 //! Near misses, decided by a person: the customer is the person of the referral after all, or
 //! is not. Either is a decision like any other, with who, when and why, and can be taken back.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Clock;
 use crate::domain::decision::{Choice, Decision, Decisions, Subject};
-use crate::domain::ids::{CampaignId, ConnectionId, CustomerId, DecisionId, ReferralId};
+use crate::domain::ids::{
+    CampaignId, ConnectionId, CustomerId, DecisionId, PromoterId, ReferralId,
+};
 use crate::domain::payment::Customer;
 use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
@@ -29,6 +31,10 @@ use super::effects::{Effect, between};
 pub struct NearView {
     /// What almost matched.
     pub near: NearMiss,
+    /// What the campaign is called, if it is still there.
+    pub campaign: Option<String>,
+    /// The names of all promoters in play.
+    pub promoters: BTreeMap<PromoterId, String>,
     /// The referral, if one is concerned.
     pub referral: Option<Referral>,
     /// The customer.
@@ -70,7 +76,12 @@ pub async fn look(
     tx.rollback().await?;
     let world = &prepared.neighbourhood;
     let is_it = |c: &&Customer| Some(&c.id) == customer.as_ref();
+    let campaigns = world.campaigns.iter();
+    let mut campaigns = campaigns.filter(|c| near.campaign_id.as_deref() == Some(c.id.as_str()));
+    let promoters = world.promoters.iter();
     let mut view = NearView {
+        campaign: campaigns.next().map(|campaign| campaign.name.clone()),
+        promoters: promoters.map(|p| (p.id.clone(), p.name.clone())).collect(),
         referral: world
             .referrals
             .iter()

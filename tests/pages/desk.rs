@@ -443,17 +443,10 @@ async fn a_near_miss_is_linked_dismissed_and_taken_back() {
         "bo@invited.example",
         "60.00 USD",
         "Queued",
-        "20.00 USD to",
+        "20.00 USD to Ana",
     ] {
         assert!(page.contains(there), "{there}: {page}");
     }
-    let blank = browser
-        .post(&place, &[("answer", "same"), ("reason", "")])
-        .await;
-    assert!(
-        blank.status == 422 && blank.body.contains("#reason"),
-        "{blank:?}"
-    );
     let other = browser
         .post(&place, &[("answer", "perhaps"), ("reason", "x")])
         .await;
@@ -496,7 +489,7 @@ async fn a_near_miss_is_linked_dismissed_and_taken_back() {
     let place = near_miss(&browser).await;
     bench.clock.advance(1);
     browser
-        .done(&place, &[("answer", "same"), ("reason", "it is her")])
+        .done(&place, &[("answer", "same"), ("reason", "")])
         .await;
     assert_eq!(verdict(&browser, "ref_bo").await, "qualified");
     assert!(

@@ -249,7 +249,7 @@ pub(super) fn filled(
         here: url::at(HERE, case.id.as_str()),
         state: words::state(case.state),
         question: words::question(case.kind),
-        detail: words::sentence(&desk.view.detail),
+        detail: desk.view.detail.clone(),
         person: person(case, claim),
         referral: Link::new(
             case.referral.as_str(),

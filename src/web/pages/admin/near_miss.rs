@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use super::cases::known;
 use super::effects::Effects;
 use super::near_misses::{HERE, found, kind};
-use super::{refusal, words};
+use super::refusal;
 use crate::domain::access::Permission;
 use crate::domain::money::Money;
 use crate::domain::payment::{Customer, Outcome};
@@ -63,20 +63,25 @@ pub(crate) async fn answer(
     Path(id): Path<String>,
     Sent(sent): Sent,
 ) -> Answer {
-    let said = match sent.raw("answer") {
-        "same" => Some((near_misses::Answer::Same, Said::NearMissLinked)),
-        "different" => Some((near_misses::Answer::Different, Said::NearMissDismissed)),
-        _ => None,
+    let (said, note, usual) = match sent.raw("answer") {
+        "same" => (
+            near_misses::Answer::Same,
+            Said::NearMissLinked,
+            "they look like one person",
+        ),
+        "different" => (
+            near_misses::Answer::Different,
+            Said::NearMissDismissed,
+            "they are two people",
+        ),
+        _ => {
+            let near = find(&web, &view, &id).await?;
+            let errors = Errors::one("", "Press one of the two buttons.");
+            return refused(&made(&view, &near, &sent, errors));
+        }
     };
-    let reason = sent.some("reason");
-    let (Some((said, note)), Some(reason)) = (said, reason) else {
-        let near = find(&web, &view, &id).await?;
-        let errors = match reason {
-            None => Errors::one("reason", "Say why; it is kept with the answer"),
-            Some(_) => Errors::one("", "Press one of the two buttons."),
-        };
-        return refused(&made(&view, &near, &sent, errors));
-    };
+    // One press suffices: what the answer says is why it was given.
+    let reason = sent.some("reason").unwrap_or(usual);
     let app = &web.app;
     let decider = Decider {
         by: &view.by,
@@ -128,16 +133,15 @@ pub(super) fn filled(
     can_decide: bool,
 ) -> NearMissPage {
     let near = &view.near;
-    let names = BTreeMap::new();
     NearMissPage {
         page,
         here: url::at(HERE, &near.near_miss_id),
-        detail: words::sentence(&near.detail),
+        detail: near.detail.clone(),
         step: step(&near.kind),
         campaign: near
             .campaign_id
             .as_deref()
-            .map(|id| Link::new(id, url::campaign(id))),
+            .map(|id| Link::new(view.campaign.as_deref().unwrap_or(id), url::campaign(id))),
         referral: near
             .referral_id
             .as_deref()
@@ -145,10 +149,12 @@ pub(super) fn filled(
         claim: claim(view),
         customer: customer(view),
         found: When::new(found(near), now),
-        effects: view.link.as_ref().map(|all| Effects::of(all, &names)),
-        reason: Field::area("reason", "Why", 2)
-            .hint("It is kept with the answer.")
-            .required()
+        effects: view
+            .link
+            .as_ref()
+            .map(|all| Effects::of(all, &view.promoters)),
+        reason: Field::text("reason", "Why")
+            .hint("If there is more to say than that they look like it.")
             .value(sent.raw("reason"))
             .error(errors.at("reason")),
         errors,
@@ -183,7 +189,10 @@ fn claim(view: &NearView) -> Vec<(&'static str, String)> {
     let Some(referral) = &view.referral else {
         return Vec::new();
     };
-    let promoter = referral.promoter.as_ref().map(ToString::to_string);
+    let promoter = referral.promoter.as_ref().map(|id| {
+        let name = view.promoters.get(id);
+        name.map_or_else(|| id.to_string(), Clone::clone)
+    });
     vec![
         ("Person", known(referral)),
         ("Promoter", promoter.unwrap_or_default()),

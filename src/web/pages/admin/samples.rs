@@ -275,6 +275,8 @@ fn near(kind: &str, link: Option<Vec<Effect>>) -> NearView {
             detail: "b***@e***.com differs only by tag or dots".to_owned(),
             found_at: now().unix() - 7_200,
         },
+        campaign: Some("Spring 2026".to_owned()),
+        promoters: BTreeMap::from([(PromoterId::from("prom_ana"), "Ana Lima".to_owned())]),
         referral: link.as_ref().map(|_| referral()),
         customer: None,
         known: Known {
