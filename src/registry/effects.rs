@@ -110,9 +110,8 @@ fn money(
     }
     match (action, current) {
         (Action::None, _) | (Action::Change(_), None) => Vec::new(),
-        (Action::Queue(new), _) => vec![queued(*new)],
         (Action::Replace(_, new), Some(current)) => vec![withdrawn(current), queued(*new)],
-        (Action::Replace(_, new), None) => vec![queued(*new)],
+        (Action::Queue(new) | Action::Replace(_, new), _) => vec![queued(*new)],
         (Action::Change(to), Some(current)) => changed(current, *to, then),
     }
 }

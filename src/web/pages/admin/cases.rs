@@ -9,7 +9,8 @@ use axum::extract::State;
 use super::stake::{self, Stake};
 use super::words;
 use crate::domain::decision::{CaseKind, Decision, Decisions, Subject};
-use crate::domain::ids::{CaseId, ConnectionId, PromoterId, ReferralId};
+use crate::domain::email::CanonicalEmail;
+use crate::domain::ids::{CaseId, ConnectionId, CustomerId, PromoterId, ReferralId};
 use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
 use crate::store::cases::{CaseFilter, CaseState, StoredCase, get_case, list_cases};
@@ -187,7 +188,7 @@ fn decided(decision: &Decision) -> (String, String) {
 pub(crate) fn person(case: &StoredCase, referral: Option<&Referral>) -> String {
     let Some(referral) = referral else {
         let customer = case.referral.coupon_customer(&case.campaign);
-        let customer = customer.as_ref().map(|id| id.as_str());
+        let customer = customer.as_ref().map(CustomerId::as_str);
         let customer = customer.unwrap_or_else(|| case.referral.as_str());
         return customer.trim_start_matches("guest:").to_owned();
     };
@@ -196,7 +197,7 @@ pub(crate) fn person(case: &StoredCase, referral: Option<&Referral>) -> String {
 
 /// A referral's person by email, uid or Stripe customer, whatever there is.
 pub(crate) fn known(referral: &Referral) -> String {
-    let email = referral.email.as_ref().map(|email| email.as_str());
+    let email = referral.email.as_ref().map(CanonicalEmail::as_str);
     let others = referral.uid.as_deref();
     let others = others.or(referral.stripe_customer_id.as_deref());
     email.or(others).unwrap_or_default().to_owned()

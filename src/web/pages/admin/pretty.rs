@@ -36,7 +36,7 @@ fn laid_out(json: &str) -> String {
             }
             '{' | '[' => {
                 out.push(part);
-                while parts.next_if(|c| c.is_ascii_whitespace()).is_some() {}
+                while parts.next_if(char::is_ascii_whitespace).is_some() {}
                 if let Some(end) = parts.next_if(|c| matches!(c, '}' | ']')) {
                     out.push(end);
                 } else {
