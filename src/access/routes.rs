@@ -217,6 +217,8 @@ table! {
     API_EVENT, Get "/api/v1/events/{id}", Api, May(EventsRead);
     API_EVENT_REPLAY, Post "/api/v1/events/{id}/replay", Api, May(EventsWrite);
     API_NEAR_MISSES, Get "/api/v1/near-misses", Api, May(EventsRead);
+    API_NEAR_MISS_LINK, Post "/api/v1/near-misses/{id}/link", Api, May(CasesWrite);
+    API_NEAR_MISS_DISMISS, Post "/api/v1/near-misses/{id}/dismiss", Api, May(CasesWrite);
     API_USERS, Get "/api/v1/users", Api, May(UsersRead);
     API_USER_INVITE, Post "/api/v1/users", Api, May(UsersWrite);
     API_USER, Get "/api/v1/users/{id}", Api, May(UsersRead);
@@ -264,6 +266,19 @@ table! {
     PROMOTER_NEW_POST, Post "/new-promoter", Page, May(PromotersWrite);
     REPORTS, Get "/reports", Page, May(LedgerRead);
     REPORTS_CSV, Get "/reports.csv", Page, May(LedgerRead);
+
+    ADMIN_CASES, Get "/admin/cases", Page, May(CasesRead);
+    ADMIN_CASE, Get "/admin/cases/{id}", Page, May(CasesRead);
+    ADMIN_CASE_RESOLVE, Post "/admin/cases/{id}/resolve", Page, May(CasesWrite);
+    ADMIN_CASE_UNDO, Post "/admin/cases/{id}/undo", Page, May(CasesWrite);
+    ADMIN_EVENTS, Get "/admin/events", Page, May(EventsRead);
+    ADMIN_EVENTS_REPLAY, Post "/admin/events", Page, May(EventsWrite);
+    ADMIN_EVENT, Get "/admin/events/{id}", Page, May(EventsRead);
+    ADMIN_EVENT_REPLAY, Post "/admin/events/{id}", Page, May(EventsWrite);
+    ADMIN_NEAR_MISSES, Get "/admin/near-misses", Page, May(EventsRead);
+    ADMIN_NEAR_MISSES_UNDO, Post "/admin/near-misses", Page, May(CasesWrite);
+    ADMIN_NEAR_MISS, Get "/admin/near-misses/{id}", Page, May(EventsRead);
+    ADMIN_NEAR_MISS_ANSWER, Post "/admin/near-misses/{id}", Page, May(CasesWrite);
 
     // The last: whoever walks the table is signed out by them.
     SIGN_OUT, Post "/sign-out", Page, SignedIn;

@@ -23,7 +23,7 @@ use crate::evaluate::explain::sentence;
 use crate::http::Problem;
 use crate::registry::case_view::{CaseView, view};
 use crate::registry::decisions::{self, Decider};
-use crate::store::cases::{CaseState, StoredCase, get_case, list_cases};
+use crate::store::cases::{CaseFilter, CaseState, StoredCase, get_case, list_cases};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -59,9 +59,11 @@ fn shown(case: StoredCase) -> Shown {
 }
 
 async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> Answer {
-    let page = params.page(&["state"])?;
+    let page = params.page(&["state", "kind"])?;
     let states: Vec<&str> = CaseState::ALL.iter().map(|s| s.name()).collect();
     let state = params.one_of("state", CaseState::parse, &states)?;
+    let kinds: Vec<&str> = CaseKind::ALL.iter().map(|k| k.reason().code()).collect();
+    let kind = params.one_of("kind", CaseKind::parse, &kinds)?;
     let mut tx = api.app.db.read().await?;
     let after = match &page.after {
         None => None,
@@ -72,8 +74,11 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
         }
     };
     let after = after.as_ref().map(|last| (last.opened_at, &last.id));
-    let state = state.unwrap_or(CaseState::Open);
-    let rows = list_cases(&mut tx, &caller.connection, state, after, page.rows()).await?;
+    let filter = CaseFilter {
+        kind,
+        ..CaseFilter::of(state.unwrap_or(CaseState::Open))
+    };
+    let rows = list_cases(&mut tx, &caller.connection, filter, after, page.rows()).await?;
     ok(&List::cut(rows, &page).map(shown))
 }
 
@@ -263,7 +268,7 @@ async fn undo(
         reason: &wanted.reason,
     };
     let clock = app.clock.as_ref();
-    decisions::undo(&app.db, &caller.connection, clock, &id, decider).await?;
+    decisions::undo(&app.db, &caller.connection, clock, (&id, None), decider).await?;
     app.touched.notify_one();
     ok(&detail(look(&api, &caller, &id).await?))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{self, Answer, List, ok, with};
@@ -14,17 +14,18 @@ use super::caller::Caller;
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal::{self, not_found};
-use crate::access::audit::{Action, note};
 use crate::access::routes::{self, On};
 use crate::clock::SECOND_US;
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
+use crate::registry::decisions::Decider;
+use crate::registry::near_misses;
+use crate::registry::replay::{Again, replay as replayed};
 use crate::store::events::{
-    EventCursor, EventFilter, EventState, EventSummary, get_event, list_events, requeue_events,
+    EventCursor, EventFilter, EventState, EventSummary, get_event, list_events,
 };
 use crate::store::near_misses::{NearMiss, get_near_miss, list_near_misses};
-use crate::store::{StoreError, retry};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
     Router::new()
@@ -32,6 +33,8 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_EVENT, one)
         .on(routes::API_EVENT_REPLAY, replay)
         .on(routes::API_NEAR_MISSES, near)
+        .on(routes::API_NEAR_MISS_LINK, link)
+        .on(routes::API_NEAR_MISS_DISMISS, dismiss)
 }
 
 /// An event as it is answered.
@@ -115,20 +118,9 @@ async fn replay(
     let Nothing {} = input.json()?;
     let id = EventId::from(id);
     let mut event = find(&api, &caller, &id).await?;
-    let ids = [id];
-    let requeued = retry(|| async {
-        let mut tx = api.app.db.begin().await?;
-        let requeued = requeue_events(&mut tx, &caller.connection, &ids).await?;
-        if requeued > 0 {
-            let subject = format!("event:{}", event.id);
-            let entry = (Action::EventsReplayed, subject, serde_json::json!({}));
-            let now_us = api.app.clock.now_us();
-            note(&mut tx, &caller.connection, now_us, &caller.by, entry).await?;
-        }
-        tx.commit().await?;
-        Ok::<_, StoreError>(requeued)
-    })
-    .await?;
+    let clock = api.app.clock.as_ref();
+    let again = Again::One(&id);
+    let requeued = replayed(&api.app.db, &caller.connection, clock, again, &caller.by).await?;
     api.app.committed.notify_one();
     if requeued == 0 {
         let detail = "The event waits to be read already.";
@@ -175,4 +167,46 @@ async fn near(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
         detail: near.detail,
         found_at: answer::instant(near.found_at),
     }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    reason: String,
+}
+
+async fn link(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    say(&api, &caller, (&id, near_misses::Answer::Same), &input).await
+}
+
+async fn dismiss(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    input: Input,
+) -> Answer {
+    say(&api, &caller, (&id, near_misses::Answer::Different), &input).await
+}
+
+/// Says of a near miss whether the two are one person; answered is the decision.
+async fn say(
+    api: &Api,
+    caller: &Caller,
+    said: (&str, near_misses::Answer),
+    input: &Input,
+) -> Answer {
+    let Why { reason } = input.json()?;
+    let decider = Decider {
+        by: &caller.by,
+        reason: &reason,
+    };
+    let (db, clock) = (&api.app.db, api.app.clock.as_ref());
+    let made = near_misses::answer(db, &caller.connection, clock, said, decider).await?;
+    api.app.touched.notify_one();
+    ok(&made)
 }

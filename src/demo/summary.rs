@@ -14,7 +14,7 @@ use crate::registry::promoters::PromoterInput;
 use crate::store::batch_items::{ItemAction, batch_items};
 use crate::store::batches::list_batches;
 use crate::store::campaigns::current_campaigns;
-use crate::store::cases::{CaseState, list_cases};
+use crate::store::cases::{CaseFilter, CaseState, list_cases};
 use crate::store::ledger::{TransactionKind, grand_total, transaction_page};
 use crate::store::near_misses::list_near_misses;
 use crate::store::qualifications::{QualificationFilter, QualificationState, list_qualifications};
@@ -366,7 +366,14 @@ async fn cases(
         .iter()
         .map(|verdict| ((&verdict.campaign, &verdict.referral), verdict))
         .collect();
-    let open = list_cases(tx, connection, CaseState::Open, None, ROWS_MAX).await?;
+    let open = list_cases(
+        tx,
+        connection,
+        CaseFilter::of(CaseState::Open),
+        None,
+        ROWS_MAX,
+    )
+    .await?;
     let mut waiting: Vec<Waiting> = open
         .iter()
         .map(|case| Waiting {

@@ -40,6 +40,13 @@ impl CaseKind {
         }
     }
 
+    /// The kind whose reason has this code, by which it is stored and named in addresses.
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.reason().code() == code)
+    }
+
     /// The id of the case of this kind about this referral: the same facts always name the
     /// same case, whoever finds it and in whatever order.
     pub fn case_id(self, campaign: &CampaignId, referral: &ReferralId) -> CaseId {
@@ -94,7 +101,8 @@ pub enum Subject {
         /// The referral.
         referral: ReferralId,
     },
-    /// That a customer is the person of a referral (`Choice::Allow`).
+    /// That a customer is the person of a referral (`Choice::Allow`), or is not, however much
+    /// it looks like it (`Choice::Reject`).
     Match {
         /// The referral.
         referral: ReferralId,
@@ -174,6 +182,25 @@ impl Decisions {
             }
         });
         about.filter_map(|(customer, choice)| (*choice == Some(Choice::Allow)).then_some(customer))
+    }
+
+    /// Whether an admin said that this customer is not the person of this referral.
+    pub fn are_apart(&self, referral: &ReferralId, customer: &CustomerId) -> bool {
+        let subject = || Subject::Match {
+            referral: referral.clone(),
+            customer: customer.clone(),
+        };
+        // Nearly always nobody has decided anything.
+        !self.0.is_empty()
+            && self
+                .on(&subject())
+                .is_some_and(|decision| decision.choice == Some(Choice::Reject))
+    }
+
+    /// Every decision in force, in order of its subject.
+    pub fn in_force(&self) -> impl Iterator<Item = &Decision> {
+        let all = self.0.values();
+        all.filter(|decision| decision.choice.is_some())
     }
 
     /// Whether nobody decided anything.

@@ -19,7 +19,7 @@ mod standing;
 mod words;
 
 pub use evidence::{Evidence, Silent};
-pub use reward::{Rewards, supported};
+pub use reward::{Rewards, at_most, supported};
 
 use crate::domain::campaign::Campaign;
 use crate::domain::decision::CaseKind;

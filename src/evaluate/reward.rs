@@ -1,9 +1,12 @@
 //! What a qualified referral is owed, and how much of what was given a later verdict still
 //! supports. Percentages are of the spend that was counted, per currency, rounded down.
 
+use std::collections::BTreeMap;
+
 use super::spend::Tallies;
 use crate::domain::campaign::{Campaign, RewardRule};
-use crate::domain::verdict::{Reward, RewardTo, Verdict, VerdictState};
+use crate::domain::currency::Currency;
+use crate::domain::verdict::{Reward, RewardTo, Spend, Verdict, VerdictState};
 
 /// A percentage in basis points is out of this many.
 const BASIS_POINTS_WHOLE: i128 = 10_000;
@@ -21,6 +24,20 @@ impl Rewards {
 
 /// What is owed for these sums.
 pub(super) fn of(campaign: &Campaign, tallies: &Tallies) -> Rewards {
+    for_sums(campaign, &tallies.counted_by_currency())
+}
+
+/// What a referral with this spend is owed if it qualifies as things stand: while somebody has
+/// to decide, the most that may come of it.
+pub fn at_most(campaign: &Campaign, spend: &[Spend]) -> Vec<Reward> {
+    // A campaign may ask for two sums in one currency; what was spent is spent once.
+    let some = spend.iter().filter(|spend| spend.counted_minor > 0);
+    let sums: BTreeMap<Currency, i64> = some.map(|s| (s.currency, s.counted_minor)).collect();
+    let sums: Vec<(Currency, i64)> = sums.into_iter().collect();
+    for_sums(campaign, &sums).into_vec()
+}
+
+fn for_sums(campaign: &Campaign, sums: &[(Currency, i64)]) -> Rewards {
     let mut rewards = Vec::new();
     let sides = [
         (RewardTo::Promoter, campaign.reward_promoter),
@@ -35,7 +52,7 @@ pub(super) fn of(campaign: &Campaign, tallies: &Tallies) -> Rewards {
                 currency: money.currency,
             }),
             Some(RewardRule::Percent { basis_points, cap }) => {
-                for (currency, counted) in tallies.counted_by_currency() {
+                for &(currency, counted) in sums {
                     let share = i128::from(counted) * i128::from(basis_points) / BASIS_POINTS_WHOLE;
                     let share = i64::try_from(share).unwrap_or(i64::MAX);
                     let cap = cap.filter(|cap| cap.currency == currency);

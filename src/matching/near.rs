@@ -66,7 +66,7 @@ pub fn near_misses(campaign: &Campaign, world: &World<'_>, claims: &[Claim<'_>])
     }
     for customer in world.customers {
         if !owned.contains_key(&customer.id) {
-            similar_people(customer, &by_folded, &by_uid, &mut found);
+            similar_people(world, customer, (&by_folded, &by_uid), &mut found);
         }
         if campaign.attribution.coupons {
             similar_coupons(world, customer, &mut found);
@@ -100,13 +100,19 @@ fn just_outside(campaign: &Campaign, claim: &Claim<'_>, found: &mut Vec<NearMiss
     }
 }
 
+type Lonely<'a, 'k, K> = &'a HashMap<K, Vec<&'a Claim<'k>>>;
+
 fn similar_people(
+    world: &World<'_>,
     customer: &Customer,
-    by_folded: &HashMap<String, Vec<&Claim<'_>>>,
-    by_uid: &HashMap<&str, Vec<&Claim<'_>>>,
+    (by_folded, by_uid): (Lonely<'_, '_, String>, Lonely<'_, '_, &str>),
     found: &mut Vec<NearMiss>,
 ) {
     let mut push = |kind, claim: &Claim<'_>, detail: String| {
+        // An admin has looked already, and said that these are two people.
+        if world.decisions.are_apart(&claim.referral.id, &customer.id) {
+            return;
+        }
         let referral = Some(claim.referral.id.clone());
         found.push(NearMiss {
             kind,

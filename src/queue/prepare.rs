@@ -22,6 +22,13 @@ pub struct Prepared {
     pub(super) stored: BTreeMap<VerdictKey, StoredVerdict>,
 }
 
+impl Prepared {
+    /// The qualifications of one target, whatever is in force last.
+    pub fn qualifications_of(&self, key: &VerdictKey) -> &[Qualification] {
+        self.qualifications.get(key).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Loads everything that judging the seeds takes; for previews as well, which apply nothing.
 pub async fn prepare(
     tx: &mut Tx,

@@ -1,7 +1,7 @@
 //! A case as somebody who decides it has to see it: what was seen, every candidate with what
 //! it would count, and the choices there are. Nothing is decided or stored here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Clock;
 use crate::domain::campaign::Campaign;
@@ -9,9 +9,9 @@ use crate::domain::counting;
 use crate::domain::currency::Currency;
 use crate::domain::decision::{CaseKind, Choice, Decision, Subject};
 use crate::domain::email::CanonicalEmail;
-use crate::domain::ids::{CaseId, ConnectionId, CustomerId, DecisionId, PromoterId};
+use crate::domain::ids::{CaseId, ConnectionId, CouponId, CustomerId, PromoterId};
 use crate::domain::money::Money;
-use crate::domain::payment::Customer;
+use crate::domain::payment::{Customer, Outcome};
 use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{MatchedBy, Verdict};
@@ -21,7 +21,7 @@ use crate::store::Db;
 use crate::store::cases::StoredCase;
 
 use super::RegistryError;
-use super::decisions::{known, seeds};
+use super::decisions::{known, seeds, supposed};
 
 /// A case with everything around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,15 @@ pub struct Candidate {
     pub deleted: bool,
     /// How it was found.
     pub matched_by: MatchedBy,
+    /// How many payments it has made, whatever became of them.
+    pub payments: usize,
+    /// When it paid last.
+    pub paid_last: Option<Timestamp>,
+    /// Coupons it has used.
+    pub coupons: Vec<CouponId>,
+    /// Metadata in which the campaign looks for a referral's uid, and references of Checkout
+    /// sessions: (name, value).
+    pub uids: Vec<(String, String)>,
     /// How many of its payments would count if it were the person.
     pub counted_payments: usize,
     /// What they would count for, by currency.
@@ -66,42 +75,34 @@ pub async fn view(
 ) -> Result<CaseView, RegistryError> {
     let mut tx = db.read().await?;
     let case = known(&mut tx, connection, case).await?;
-    let mut world = prepare(&mut tx, connection, seeds(&case))
-        .await?
-        .neighbourhood;
+    let mut prepared = prepare(&mut tx, connection, seeds(&case)).await?;
     tx.rollback().await?;
+    Ok(seen(&mut prepared.neighbourhood, case, clock.now()))
+}
+
+/// The same in a part of the world that is loaded; its decisions are left without the one on
+/// the case.
+pub(super) fn seen(world: &mut Neighbourhood, case: StoredCase, now: Timestamp) -> CaseView {
     let subject = Subject::Case {
         case: case.id.clone(),
     };
     let decision = world.decisions.on(&subject).cloned();
-    world.decisions.fold(taken_back(subject));
-    let mut judged = judge(&world, clock.now()).judged;
+    world.decisions.fold(supposed(&case.id, None));
+    let mut judged = judge(world, now).judged;
     let verdict = judged
         .remove(&(case.campaign.clone(), case.referral.clone()))
         .map(|judged| judged.verdict);
     let candidates: Vec<Candidate> = verdict
         .as_ref()
-        .map(|verdict| candidates(&world, verdict))
+        .map(|verdict| candidates(world, verdict))
         .unwrap_or_default();
     let detail = verdict.as_ref().and_then(|verdict| verdict.reasons.first());
-    Ok(CaseView {
+    CaseView {
         detail: detail.map(|r| r.detail.clone()).unwrap_or_default(),
-        choices: choices(case.kind, &world, &candidates),
+        choices: choices(case.kind, world, &candidates),
         candidates,
         decision,
         case,
-    })
-}
-
-/// A decision that takes back whatever was decided.
-fn taken_back(subject: Subject) -> Decision {
-    Decision {
-        id: DecisionId::new("view"),
-        subject,
-        choice: None,
-        actor: String::new(),
-        reason: String::new(),
-        decided_at: Timestamp::MAX,
     }
 }
 
@@ -157,11 +158,36 @@ fn candidate(
         emails: customer.emails.clone(),
         deleted: customer.deleted,
         matched_by,
+        payments: customer.payments.len(),
+        paid_last: paid_last(customer),
+        coupons: coupons(customer),
+        uids: uids(campaign, customer),
         counted_payments,
         counted_spend: spend
             .map(|(currency, minor)| Money::new(minor, currency))
             .collect(),
     }
+}
+
+fn paid_last(customer: &Customer) -> Option<Timestamp> {
+    let payments = customer.payments.iter();
+    let paid = payments.filter(|payment| payment.outcome == Outcome::Paid);
+    paid.map(|payment| payment.occurred_at).max()
+}
+
+fn coupons(customer: &Customer) -> Vec<CouponId> {
+    let payments = customer.payments.iter();
+    let used: BTreeSet<&CouponId> = payments.flat_map(|payment| &payment.coupons).collect();
+    used.into_iter().cloned().collect()
+}
+
+fn uids(campaign: &Campaign, customer: &Customer) -> Vec<(String, String)> {
+    let keys = &campaign.matching.metadata;
+    let named = customer.metadata.iter();
+    let named = named.filter(|(key, _)| keys.contains(key)).cloned();
+    let references = customer.client_references.iter();
+    let references = references.map(|value| ("client_reference_id".to_owned(), value.clone()));
+    named.chain(references).collect()
 }
 
 fn choices(kind: CaseKind, world: &Neighbourhood, candidates: &[Candidate]) -> Vec<Choice> {

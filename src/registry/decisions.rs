@@ -1,26 +1,27 @@
 //! Admins' decisions: on a case, on a referral, on who a customer is. Each is a fact with who,
 //! when and why; it can be taken back until what it led to is settled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use crate::access::audit::{Action, note};
 use crate::clock::Clock;
 use crate::domain::access::By;
-use crate::domain::decision::{CaseKind, Choice, Decision, Subject};
-use crate::domain::ids::{CampaignId, CaseId, ConnectionId, DecisionId, ReferralId};
-use crate::domain::verdict::Verdict;
+use crate::domain::decision::{CaseKind, Choice, Decision, Decisions, Subject};
+use crate::domain::ids::{CampaignId, CaseId, ConnectionId, CustomerId, DecisionId, ReferralId};
+use crate::domain::time::Timestamp;
 use crate::queue::judging::judge;
 use crate::queue::neighbourhood::Seeds;
 use crate::queue::worker::{prepare, rejudge};
 use crate::store::cases::{CaseState, StoredCase, change_case, get_case};
-use crate::store::decisions::insert_decision;
-use crate::store::dirty::{DirtyKind, mark_dirty};
+use crate::store::decisions::{decisions_on_cases, insert_decision};
+use crate::store::leases::{Stage, enter};
 use crate::store::qualifications::{QualificationState, qualifications_of_referrals};
 use crate::store::{Db, Tx, retry};
 
 use super::RegistryError;
+use super::effects::{Effect, between};
 
 /// Who decides, and why.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +32,7 @@ pub struct Decider<'a> {
     pub reason: &'a str,
 }
 
-/// What a choice would lead to: the verdicts that would change, before and after.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effect {
-    /// The verdict now, if there is one.
-    pub before: Option<Verdict>,
-    /// The verdict then, if there would be one.
-    pub after: Option<Verdict>,
-}
-
-/// The verdicts that a choice on a case would change. Nothing is stored.
+/// What a choice on a case would change. Nothing is stored.
 pub async fn preview(
     db: &Db,
     connection: &ConnectionId,
@@ -51,32 +43,26 @@ pub async fn preview(
     let mut tx = db.read().await?;
     let case = known(&mut tx, connection, case).await?;
     check(&case, choice)?;
-    let seeds = seeds(&case);
-    let mut prepared = prepare(&mut tx, connection, seeds).await?;
+    let mut prepared = prepare(&mut tx, connection, seeds(&case)).await?;
     tx.rollback().await?;
-    let before = judge(&prepared.neighbourhood, clock.now()).judged;
-    let nobody = By::system();
-    let decider = Decider {
-        by: &nobody,
-        reason: "preview",
-    };
-    prepared
-        .neighbourhood
-        .decisions
-        .fold(decision(&case.id, Some(choice), decider, clock));
-    let after = judge(&prepared.neighbourhood, clock.now()).judged;
-    let keys: BTreeSet<_> = before.keys().chain(after.keys()).cloned().collect();
-    let verdict = |all: &BTreeMap<(CampaignId, ReferralId), crate::queue::judging::Judged>,
-                   key: &(CampaignId, ReferralId)| {
-        all.get(key).map(|judged| judged.verdict.clone())
-    };
-    let effects = keys.iter().map(|key| Effect {
-        before: verdict(&before, key),
-        after: verdict(&after, key),
-    });
-    Ok(effects
-        .filter(|effect| effect.before != effect.after)
-        .collect())
+    let now = clock.now();
+    let before = judge(&prepared.neighbourhood, now);
+    let decision = supposed(&case.id, Some(choice));
+    prepared.neighbourhood.decisions.fold(decision);
+    let after = judge(&prepared.neighbourhood, now);
+    Ok(between(&prepared, &before, &after, now))
+}
+
+/// A decision that nobody has made, later than any that somebody has: to see what it would do.
+pub(super) fn supposed(case: &CaseId, choice: Option<&Choice>) -> Decision {
+    Decision {
+        id: DecisionId::new("supposed"),
+        subject: Subject::Case { case: case.clone() },
+        choice: choice.cloned(),
+        actor: String::new(),
+        reason: String::new(),
+        decided_at: Timestamp::MAX,
+    }
 }
 
 /// Resolves a case; what it touches is judged in the same transaction.
@@ -91,29 +77,22 @@ pub async fn resolve(
     check_reason(decider)?;
     retry(|| async {
         let mut tx = db.begin().await?;
+        // One at a time: whoever is second sees what the first has decided.
+        enter(&mut tx, connection, Stage::Judge).await?;
         let case = known(&mut tx, connection, case).await?;
         check(&case, choice)?;
-        if case.state == CaseState::Gone {
-            let message = "the facts have changed; there is nothing left to decide".to_owned();
-            return Err(RegistryError::Conflict {
-                code: "case_gone",
-                message,
-            });
-        }
-        refuse_if_settled(&mut tx, connection, &case).await?;
+        check_open(&case)?;
         decide(&mut tx, connection, clock, &case, Some(choice), decider).await?;
-        if case.state == CaseState::Open {
-            let states = (CaseState::Open, CaseState::Resolved);
-            change_case(
-                &mut tx,
-                connection,
-                &case.id,
-                states.0,
-                states.1,
-                clock.now(),
-            )
-            .await?;
-        }
+        let states = (CaseState::Open, CaseState::Resolved);
+        change_case(
+            &mut tx,
+            connection,
+            &case.id,
+            states.0,
+            states.1,
+            clock.now(),
+        )
+        .await?;
         rejudge(&mut tx, connection, seeds(&case), clock.now()).await?;
         let resolved = known(&mut tx, connection, &case.id).await?;
         let what = json!({ "choice": choice, "reason": decider.reason });
@@ -125,17 +104,20 @@ pub async fn resolve(
     .await
 }
 
-/// Takes a decision on a case back, until what it led to is settled.
+/// Takes a decision on a case back, until what it led to is settled. With `seen`, only that
+/// decision: another one may have taken its place meanwhile.
 pub async fn undo(
     db: &Db,
     connection: &ConnectionId,
     clock: &dyn Clock,
-    case: &CaseId,
+    (case, seen): (&CaseId, Option<&DecisionId>),
     decider: Decider<'_>,
 ) -> Result<StoredCase, RegistryError> {
     check_reason(decider)?;
     retry(|| async {
         let mut tx = db.begin().await?;
+        // One at a time: whoever is second sees what the first has decided.
+        enter(&mut tx, connection, Stage::Judge).await?;
         let case = known(&mut tx, connection, case).await?;
         if case.state != CaseState::Resolved {
             let message = format!(
@@ -147,6 +129,7 @@ pub async fn undo(
                 message,
             });
         }
+        refuse_another(&mut tx, connection, &case, seen).await?;
         refuse_if_settled(&mut tx, connection, &case).await?;
         decide(&mut tx, connection, clock, &case, None, decider).await?;
         let states = (CaseState::Resolved, CaseState::Gone);
@@ -170,62 +153,32 @@ pub async fn undo(
     .await
 }
 
-/// Decides on a referral as a whole or on a match, and has it judged again.
-pub async fn decide_on(
-    db: &Db,
+/// Decides, or takes back, that a customer is or is not the person of a referral; both are
+/// judged in the same transaction, which is the caller's.
+pub(super) async fn decide_on_match(
+    tx: &mut Tx,
     connection: &ConnectionId,
     clock: &dyn Clock,
-    (campaign, subject): (&CampaignId, Subject),
-    choice: Option<&Choice>,
-    decider: Decider<'_>,
+    campaign: &CampaignId,
+    (referral, customer): (&ReferralId, &CustomerId),
+    (choice, decider): (Option<&Choice>, Decider<'_>),
 ) -> Result<Decision, RegistryError> {
     check_reason(decider)?;
-    retry(|| async {
-        let mut tx = db.begin().await?;
-        let made = Decision {
-            id: id(&subject, clock),
-            subject: subject.clone(),
-            choice: choice.cloned(),
-            actor: decider.by.actor.label(),
-            reason: decider.reason.to_owned(),
-            decided_at: clock.now(),
-        };
-        insert_decision(&mut tx, connection, &made, Some(campaign), None).await?;
-        let (referral, customer) = match &subject {
-            Subject::Referral { referral } => (Some(referral), None),
-            Subject::Match { referral, customer } => (Some(referral), Some(customer)),
-            Subject::Case { .. } => (None, None),
-        };
-        let text = |id: &str| BTreeSet::from([id.to_owned()]);
-        if let Some(id) = referral {
-            let ids = text(id.as_str());
-            mark_dirty(
-                &mut tx,
-                connection,
-                DirtyKind::Referral,
-                &ids,
-                clock.now_us(),
-            )
-            .await?;
-        }
-        if let Some(id) = customer {
-            let ids = text(id.as_str());
-            mark_dirty(
-                &mut tx,
-                connection,
-                DirtyKind::Customer,
-                &ids,
-                clock.now_us(),
-            )
-            .await?;
-        }
-        let what = json!({ "about": made.subject, "choice": choice, "reason": made.reason });
-        let entry = (Action::DecisionMade, format!("decision:{}", made.id), what);
-        note(&mut tx, connection, clock.now_us(), decider.by, entry).await?;
-        tx.commit().await?;
-        Ok(made)
-    })
-    .await
+    let subject = Subject::Match {
+        referral: referral.clone(),
+        customer: customer.clone(),
+    };
+    let made = made(subject, choice, decider, clock);
+    insert_decision(tx, connection, &made, Some(campaign), None).await?;
+    let seeds = Seeds {
+        referrals: BTreeSet::from([referral.clone()]),
+        customers: BTreeSet::from([customer.clone()]),
+    };
+    rejudge(tx, connection, seeds, clock.now()).await?;
+    let what = json!({ "about": made.subject, "choice": choice, "reason": made.reason });
+    let entry = (Action::DecisionMade, format!("decision:{}", made.id), what);
+    note(tx, connection, clock.now_us(), decider.by, entry).await?;
+    Ok(made)
 }
 
 async fn decide(
@@ -236,7 +189,10 @@ async fn decide(
     choice: Option<&Choice>,
     decider: Decider<'_>,
 ) -> Result<(), RegistryError> {
-    let made = decision(&case.id, choice, decider, clock);
+    let subject = Subject::Case {
+        case: case.id.clone(),
+    };
+    let made = made(subject, choice, decider, clock);
     insert_decision(
         tx,
         connection,
@@ -248,19 +204,18 @@ async fn decide(
     Ok(())
 }
 
-fn decision(
-    case: &CaseId,
+fn made(
+    subject: Subject,
     choice: Option<&Choice>,
     decider: Decider<'_>,
     clock: &dyn Clock,
 ) -> Decision {
-    let subject = Subject::Case { case: case.clone() };
     Decision {
         id: id(&subject, clock),
         subject,
         choice: choice.cloned(),
         actor: decider.by.actor.label(),
-        reason: decider.reason.to_owned(),
+        reason: decider.reason.trim().to_owned(),
         decided_at: clock.now(),
     }
 }
@@ -328,7 +283,50 @@ fn check(case: &StoredCase, choice: &Choice) -> Result<(), RegistryError> {
     Err(RegistryError::invalid("choice_invalid", "/choose", message))
 }
 
-/// A decision cannot be changed once what it led to is in the ledger.
+/// A case is decided once; whoever wants another decision takes the first one back.
+fn check_open(case: &StoredCase) -> Result<(), RegistryError> {
+    let (code, message) = match case.state {
+        CaseState::Open => return Ok(()),
+        CaseState::Resolved => (
+            "case_resolved",
+            "somebody has decided this case already; take that back first to decide it anew",
+        ),
+        CaseState::Gone => (
+            "case_gone",
+            "the facts have changed; there is nothing left to decide",
+        ),
+    };
+    Err(RegistryError::Conflict {
+        code,
+        message: message.to_owned(),
+    })
+}
+
+/// Refuses to take back a decision that is not the one that somebody was looking at.
+async fn refuse_another(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    case: &StoredCase,
+    seen: Option<&DecisionId>,
+) -> Result<(), RegistryError> {
+    let Some(seen) = seen else {
+        return Ok(());
+    };
+    let mut decisions = Decisions::default();
+    let cases = std::slice::from_ref(&case.id);
+    decisions.extend(decisions_on_cases(tx, connection, cases).await?);
+    let mut in_force = decisions.in_force();
+    if in_force.any(|decision| decision.id == *seen) {
+        return Ok(());
+    }
+    let message = "the case was decided anew meanwhile; look at that decision first";
+    Err(RegistryError::Conflict {
+        code: "decided_anew",
+        message: message.to_owned(),
+    })
+}
+
+/// A decision cannot be taken back once what it led to is in the ledger.
 async fn refuse_if_settled(
     tx: &mut Tx,
     connection: &ConnectionId,
@@ -336,15 +334,19 @@ async fn refuse_if_settled(
 ) -> Result<(), RegistryError> {
     let referrals = std::slice::from_ref(&case.referral);
     let of_referral = qualifications_of_referrals(tx, connection, referrals).await?;
-    let settled = of_referral
-        .iter()
-        .any(|q| q.campaign == case.campaign && q.state == QualificationState::Settled);
-    if settled && case.state == CaseState::Resolved {
-        let message = "what this decision led to is settled; it cannot be changed any more";
-        return Err(RegistryError::Conflict {
-            code: "already_settled",
-            message: message.to_owned(),
-        });
+    let settled = of_referral.iter();
+    let mut settled = settled.filter(|q| q.state == QualificationState::Settled);
+    if settled.any(|q| q.campaign == case.campaign) {
+        return Err(already_settled());
     }
     Ok(())
+}
+
+/// What is settled stays as it was decided.
+pub(super) fn already_settled() -> RegistryError {
+    let message = "what this decision led to is settled; it cannot be taken back any more";
+    RegistryError::Conflict {
+        code: "already_settled",
+        message: message.to_owned(),
+    }
 }

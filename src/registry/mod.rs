@@ -5,9 +5,13 @@
 pub mod campaigns;
 pub mod case_view;
 pub mod decisions;
+pub mod desk;
+pub mod effects;
 mod error;
 pub mod explain;
+pub mod near_misses;
 pub mod promoters;
 pub mod referrals;
+pub mod replay;
 
 pub use error::RegistryError;

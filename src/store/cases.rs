@@ -55,23 +55,11 @@ struct Row {
     changed_at: i64,
 }
 
-/// A kind is stored as the code of the reason that it gives.
-fn kind_of(code: &str) -> Option<CaseKind> {
-    [
-        CaseKind::DuplicateCustomers,
-        CaseKind::LinkAgainstCoupon,
-        CaseKind::TwoCoupons,
-        CaseKind::SelfReferral,
-    ]
-    .into_iter()
-    .find(|kind| kind.reason().code() == code)
-}
-
 fn read(rows: Vec<Row>) -> Result<Vec<StoredCase>, StoreError> {
     let read = |row: Row| {
         Ok(StoredCase {
             id: row.case_id.into(),
-            kind: name(TABLE, &row.kind, kind_of)?,
+            kind: name(TABLE, &row.kind, CaseKind::parse)?,
             campaign: row.campaign_id.into(),
             referral: row.referral_id.into(),
             state: name(TABLE, &row.state, CaseState::parse)?,
@@ -174,28 +162,59 @@ pub async fn cases_of_referrals(
     Ok(found)
 }
 
-/// The cases in one state, oldest first; `after` is (`opened_at`, id) of the last one seen.
+/// Which cases to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaseFilter {
+    /// In this state.
+    pub state: CaseState,
+    /// About this; any if left out.
+    pub kind: Option<CaseKind>,
+    /// The newest first, instead of the oldest.
+    pub newest_first: bool,
+}
+
+impl CaseFilter {
+    /// Every case in a state, the oldest first.
+    pub const fn of(state: CaseState) -> Self {
+        Self {
+            state,
+            kind: None,
+            newest_first: false,
+        }
+    }
+}
+
+/// The cases in one state, in order of (`opened_at`, id); `after` is that of the last one seen.
 pub async fn list_cases(
     tx: &mut Tx,
     connection: &ConnectionId,
-    state: CaseState,
+    filter: CaseFilter,
     after: Option<(Timestamp, &CaseId)>,
     limit: u32,
 ) -> Result<Vec<StoredCase>, StoreError> {
-    let (at, id) = after.map_or((i64::MIN, ""), |(at, id)| (at.unix(), id.as_str()));
-    let rows = Statement::new(
+    let (beyond, order) = if filter.newest_first {
+        (
+            " AND (opened_at, case_id) < ($#, $#)",
+            " ORDER BY opened_at DESC, case_id DESC LIMIT $#",
+        )
+    } else {
+        (
+            " AND (opened_at, case_id) > ($#, $#)",
+            " ORDER BY opened_at, case_id LIMIT $#",
+        )
+    };
+    let kind = filter.kind.map(|kind| kind.reason().code());
+    let mut statement = Statement::new(
         "SELECT case_id, kind, campaign_id, referral_id, state, opened_at, changed_at FROM cases
-         WHERE connection_id = $1 AND state = $2 AND (opened_at, case_id) > ($3, $4)
-         ORDER BY opened_at, case_id LIMIT $5",
+         WHERE connection_id = $1 AND state = $2",
     )
     .bind(connection)
-    .bind(state.name())
-    .bind(at)
-    .bind(id)
-    .bind(limit)
-    .fetch_all(tx)
-    .await?;
-    read(rows)
+    .bind(filter.state.name())
+    .push_some(" AND kind = $#", kind);
+    if let Some((at, id)) = after {
+        statement = statement.push_all(beyond, [at.into(), id.into()]);
+    }
+    read(statement.push(order, limit).fetch_all(tx).await?)
 }
 
 /// How many cases are in one state.

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
 use super::backtests::Backtests;
+use super::pages::admin::{case, cases, event, events, near_miss, near_misses};
 use super::pages::marketing::{
     campaign, campaigns, dashboard, editor, promoter, promoter_form, promoters, referral,
     referral_form, referrals, reports,
@@ -35,6 +36,7 @@ pub fn routes(web: &Arc<Web>) -> Router {
     Router::new()
         .merge(sign_in_routes())
         .merge(marketing())
+        .merge(desk())
         .on(table::ASSET, assets::serve)
         .route_layer(from_fn_with_state(Arc::clone(web), problems::as_page))
         .route_layer(from_fn_with_state(access, guard::guard))
@@ -103,4 +105,21 @@ fn marketing() -> Router<Arc<Web>> {
         .on(table::PROMOTER_NEW_POST, promoter_form::add)
         .on(table::REPORTS, reports::show)
         .on(table::REPORTS_CSV, reports::download)
+}
+
+/// Cases, events and near misses.
+fn desk() -> Router<Arc<Web>> {
+    Router::new()
+        .on(table::ADMIN_CASES, cases::list)
+        .on(table::ADMIN_CASE, case::show)
+        .on(table::ADMIN_CASE_RESOLVE, case::resolve)
+        .on(table::ADMIN_CASE_UNDO, case::undo)
+        .on(table::ADMIN_EVENTS, events::list)
+        .on(table::ADMIN_EVENTS_REPLAY, events::replay_all)
+        .on(table::ADMIN_EVENT, event::show)
+        .on(table::ADMIN_EVENT_REPLAY, event::read_again)
+        .on(table::ADMIN_NEAR_MISSES, near_misses::list)
+        .on(table::ADMIN_NEAR_MISSES_UNDO, near_misses::undo)
+        .on(table::ADMIN_NEAR_MISS, near_miss::show)
+        .on(table::ADMIN_NEAR_MISS_ANSWER, near_miss::answer)
 }

@@ -17,6 +17,7 @@ use crate::domain::ids::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
 use crate::store::StoreError;
+use crate::store::cases::{CaseState, count_cases};
 use crate::store::connections::get_connection;
 
 /// A page that somebody who is signed in looks at.
@@ -106,6 +107,11 @@ pub(super) async fn frame_of(
 ) -> Result<Frame, StoreError> {
     let mut tx = web.app.db.read().await?;
     let connection = get_connection(&mut tx, &signed.connection).await?;
+    let open = if signed.may(Permission::CasesRead) {
+        count_cases(&mut tx, &signed.connection, CaseState::Open).await?
+    } else {
+        0
+    };
     tx.rollback().await?;
     let frame = Frame {
         person: Some(Person {
@@ -113,7 +119,7 @@ pub(super) async fn frame_of(
             email: signed.email.as_str().to_owned(),
             role: signed.role,
         }),
-        nav: layout::nav(signed.role),
+        nav: layout::with_open_cases(layout::nav(signed.role), open),
         ..outside(web, headers)
     };
     Ok(match connection {

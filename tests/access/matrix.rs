@@ -40,6 +40,9 @@ impl Objects {
         row("/promoters/", pair("prom_ana", "prom_ben"));
         row("/referrals/", pair("ref_1", "ref_2"));
         row("/campaigns/", both("spring"));
+        // None is there: whoever may answer one finds nothing.
+        row("/api/v1/near-misses/", both("near_none"));
+        row("/admin/near-misses/", both("near_none"));
         // None runs, so that nobody finds one.
         row("/backtests/", both("of_nobody"));
         let sheet = qualify::web::assets::css();
@@ -54,6 +57,11 @@ impl Objects {
             let id = first(list).await;
             assert_ne!(id, "none", "{list} shows nothing to ask for");
             row(prefix, both(&id));
+            match prefix {
+                "/api/v1/cases/" => row("/admin/cases/", both(&id)),
+                "/api/v1/events/" => row("/admin/events/", both(&id)),
+                _ => {}
+            }
         }
         // A key of its own, because asking takes it back.
         bench.key("live", &["audit:read", "cases:read"], 202).await;

@@ -105,3 +105,78 @@ async fn only_what_a_case_offers_is_taken() {
     assert_eq!(early.text("code").unwrap(), "case_not_resolved");
     bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_is_decided_once() {
+    let (bench, id) = conflict().await;
+    let path = format!("/cases/{id}/resolve");
+    let decision = json!({ "choice": customer("cus_2"), "reason": "she wrote to us" });
+    assert_eq!(bench.post(&path, decision).await.status, 200);
+    let other = json!({ "choice": customer("cus_1"), "reason": "no, hers" });
+    let refused = bench.post(&path, other).await;
+    assert_eq!(refused.status, 409, "{refused:?}");
+    assert_eq!(refused.text("code").unwrap(), "case_resolved");
+    let open = bench.get("/cases?kind=duplicate_customers").await;
+    assert_eq!(body(&open)["data"], json!([]));
+    let resolved = bench
+        .get("/cases?state=resolved&kind=duplicate_customers")
+        .await;
+    assert_eq!(body(&resolved)["data"][0]["id"], json!(id));
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_near_miss_is_answered() {
+    let bench = Bench::furnished().await;
+    for (referral, customer) in [("ref_bo", "cus_1"), ("ref_cy", "cus_2")] {
+        let name = &referral[4..];
+        bench
+            .refer(referral, &format!("{name}@invited.example"))
+            .await;
+        let email = format!("{name}+x@invited.example");
+        bench
+            .customer(customer, &email, "2026-03-02T10:00:00Z")
+            .await;
+    }
+    bench
+        .payment("ch_1", "cus_1", 6000, "2026-03-03T10:00:00Z")
+        .await;
+    let near = body(&bench.get("/near-misses").await)["data"].clone();
+    let of = |referral: &str| {
+        let near = near.as_array().unwrap();
+        let one = near
+            .iter()
+            .find(|near| near["referral"] == referral)
+            .unwrap();
+        format!("/near-misses/{}", one["id"].as_str().unwrap())
+    };
+    let blank = bench
+        .post(&format!("{}/link", of("ref_bo")), json!({ "reason": "" }))
+        .await;
+    assert_eq!(blank.text("pointer").unwrap(), "/reason");
+    let why = json!({ "reason": "the same person" });
+    let linked = bench
+        .post(&format!("{}/link", of("ref_bo")), why.clone())
+        .await;
+    assert_eq!(linked.status, 200, "{linked:?}");
+    let decision = body(&linked);
+    assert_eq!(decision["choice"], json!({ "choose": "allow" }));
+    assert_eq!(
+        (&decision["referral"], &decision["customer"]),
+        (&json!("ref_bo"), &json!("cus_1"))
+    );
+    let referral = body(&bench.get("/referrals/ref_bo").await);
+    assert_eq!(referral["state"], "qualified", "{referral}");
+    let again = bench
+        .post(&format!("{}/link", of("ref_bo")), why.clone())
+        .await;
+    assert_eq!(again.status, 404);
+    let apart = bench.post(&format!("{}/dismiss", of("ref_cy")), why).await;
+    assert_eq!(
+        body(&apart)["choice"],
+        json!({ "choose": "reject" }),
+        "{apart:?}"
+    );
+    assert_eq!(body(&bench.get("/near-misses").await)["data"], json!([]));
+    bench.end().await;
+}

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
+use qualify::access::users::Invitation;
+use qualify::domain::access::{By, Role};
+
 use crate::bench::Bench;
 use crate::client::{Answer, Request, send};
 
@@ -38,6 +41,34 @@ impl Browser {
         let answer = browser.post("/link", &filled).await;
         assert_eq!(answer.status, 303, "{answer:?}");
         browser
+    }
+
+    /// Signs in again, as after a long while.
+    pub async fn sign_in(&self) {
+        let form = [("email", EMAIL), ("password", PASSWORD)];
+        let answer = self.post("/sign-in", &form).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+    }
+
+    /// From now on somebody else, of that role.
+    pub async fn become_a(&self, role: Role) {
+        let invitation = Invitation {
+            email: format!("{}@example.com", role.name()),
+            name: String::new(),
+            role,
+            promoter: None,
+        };
+        let access = &self.bench.server.app.access;
+        let (_, link) = access.add(&invitation, &By::command_line()).await.unwrap();
+        self.forget_cookies();
+        let token = link.split_once("token=").unwrap().1.to_owned();
+        let filled = [
+            ("token", token.as_str()),
+            ("name", role.name()),
+            ("password", PASSWORD),
+        ];
+        let answer = self.post("/link", &filled).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
     }
 
     pub async fn setup_link(&self) -> String {

@@ -16,6 +16,7 @@ mod browser;
 #[path = "../webhook/client.rs"]
 #[allow(dead_code, reason = "the webhook's tests use the rest")]
 mod client;
+mod desk;
 mod editor;
 mod people;
 mod signing_in;

@@ -4,9 +4,9 @@ use qualify::domain::campaign::Mode;
 use qualify::domain::ids::{ConnectionId, EventId};
 use qualify::store::events::{
     EventCursor, EventFilter, EventMark, EventReason, EventState, Inserted, NewEvent,
-    conflicting_bodies, count_by_state, event_page, get_event, insert_events, list_events,
-    load_events, mark_events, newest_created, newest_received, received_batch, requeue,
-    requeue_events, waiting,
+    conflicting_bodies, count_by_reason, count_by_state, event_page, get_event, insert_events,
+    list_events, load_events, mark_events, newest_created, newest_received, received_batch,
+    requeue, requeue_events, waiting,
 };
 use qualify::store::{Db, StoreError};
 use sha2::{Digest as _, Sha256};
@@ -178,6 +178,7 @@ async fn events_are_listed_counted_and_replayed(db: &Db) {
         state: Some(EventState::Received),
         from_us: Some(10),
         until_us: Some(11),
+        reason_code: None,
         only_conflicts: false,
     };
     let listed = list_events(&mut tx, &conn(), &only, None, 9).await.unwrap();
@@ -211,6 +212,25 @@ async fn events_are_listed_counted_and_replayed(db: &Db) {
         state: Some(EventState::Quarantined),
         ..EventFilter::default()
     };
+    let why = count_by_reason(&mut tx, &conn(), EventState::Quarantined).await;
+    assert_eq!(why.unwrap(), [("type_unknown".to_owned(), 1)]);
+    let ignored = count_by_reason(&mut tx, &conn(), EventState::Ignored).await;
+    assert_eq!(ignored.unwrap(), []);
+    for (code, count) in [("another", 0), ("type_unknown", 1)] {
+        let filter = EventFilter {
+            reason_code: Some(code.to_owned()),
+            ..quarantined.clone()
+        };
+        let listed = list_events(&mut tx, &conn(), &filter, None, 9)
+            .await
+            .unwrap();
+        assert_eq!(listed.len(), count, "{code}");
+    }
+    let another = EventFilter {
+        reason_code: Some("another".to_owned()),
+        ..quarantined.clone()
+    };
+    assert_eq!(requeue(&mut tx, &conn(), &another).await.unwrap(), 0);
     assert_eq!(requeue(&mut tx, &conn(), &quarantined).await.unwrap(), 1);
     assert_eq!(requeue(&mut tx, &conn(), &quarantined).await.unwrap(), 0);
     mark_events(&mut tx, &conn(), &[mark("evt_0", 10, EventState::Done)])

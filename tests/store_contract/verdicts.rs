@@ -8,8 +8,8 @@ use qualify::domain::reason::ReasonCode;
 use qualify::domain::time::Timestamp;
 use qualify::domain::verdict::{MatchedBy, MatchedCustomer, Reason, Verdict, VerdictState};
 use qualify::store::cases::{
-    CaseState, StoredCase, cases_of_referrals, change_case, count_cases, get_case, list_cases,
-    upsert_cases,
+    CaseFilter, CaseState, StoredCase, cases_of_referrals, change_case, count_cases, get_case,
+    list_cases, upsert_cases,
 };
 use qualify::store::dirty::{
     DirtyKind, Weight, claim_dirty, clear_dirty, list_dirty, mark_dirty, set_aside, span, waiting,
@@ -318,12 +318,14 @@ async fn a_case_changes_only_from_the_state_it_is_in(db: &Db) {
     assert!(matches!(stale, Err(StoreError::Stale { .. })));
     assert_eq!(count_cases(&mut tx, &conn(), Open).await.unwrap(), 1);
     assert_eq!(
-        list_cases(&mut tx, &conn(), Open, None, 9).await.unwrap(),
+        list_cases(&mut tx, &conn(), CaseFilter::of(Open), None, 9)
+            .await
+            .unwrap(),
         [b.clone()]
     );
     let after = Some((at(2), &b.id));
     assert!(
-        list_cases(&mut tx, &conn(), Open, after, 9)
+        list_cases(&mut tx, &conn(), CaseFilter::of(Open), after, 9)
             .await
             .unwrap()
             .is_empty()
@@ -337,7 +339,26 @@ async fn a_case_changes_only_from_the_state_it_is_in(db: &Db) {
         ..a.clone()
     };
     upsert_cases(&mut tx, &conn(), &[reopened]).await.unwrap();
-    let open = list_cases(&mut tx, &conn(), Open, None, 1).await.unwrap();
+    let both = CaseFilter {
+        newest_first: true,
+        ..CaseFilter::of(Open)
+    };
+    let found = list_cases(&mut tx, &conn(), both, None, 9).await.unwrap();
+    let ids: Vec<_> = found.iter().map(|case| &case.id).collect();
+    assert_eq!(ids, [&b.id, &a.id]);
+    let earlier = list_cases(&mut tx, &conn(), both, Some((at(2), &b.id)), 9).await;
+    assert_eq!(earlier.unwrap()[0].id, a.id);
+    for (kind, count) in [(CaseKind::TwoCoupons, 2), (CaseKind::SelfReferral, 0)] {
+        let filter = CaseFilter {
+            kind: Some(kind),
+            ..CaseFilter::of(Open)
+        };
+        let found = list_cases(&mut tx, &conn(), filter, None, 9).await.unwrap();
+        assert_eq!(found.len(), count, "{kind:?}");
+    }
+    let open = list_cases(&mut tx, &conn(), CaseFilter::of(Open), None, 1)
+        .await
+        .unwrap();
     assert_eq!((open[0].opened_at, open[0].changed_at), (at(1), at(10)));
 }
 

@@ -11,6 +11,8 @@ pub struct EventFilter {
     pub state: Option<EventState>,
     /// Of this Stripe type.
     pub event_type: Option<String>,
+    /// Ignored or quarantined for the reason of this code.
+    pub reason_code: Option<String>,
     /// Received at or after, unix microseconds.
     pub from_us: Option<i64>,
     /// Received before, unix microseconds.
@@ -118,6 +120,7 @@ pub(super) fn filtered<'v>(statement: Statement<'v>, filter: &'v EventFilter) ->
     };
     let statement = statement
         .push_some(" AND e.event_type = $#", filter.event_type.as_deref())
+        .push_some(" AND o.reason_code = $#", filter.reason_code.as_deref())
         .push_some(" AND e.received_at_us >= $#", filter.from_us)
         .push_some(" AND e.received_at_us < $#", filter.until_us);
     if filter.only_conflicts {

@@ -19,7 +19,9 @@ use crate::domain::ids::EventId;
 
 pub use insert::insert_events;
 pub use list::{EventFilter, event_summaries, get_event, list_events};
-pub use page::{count_by_state, event_page, load_events, newest_created, newest_received};
+pub use page::{
+    count_by_reason, count_by_state, event_page, load_events, newest_created, newest_received,
+};
 pub use queue::{
     EventMark, WAITING_COUNTED_MAX, mark_events, received_batch, requeue, requeue_events, waiting,
 };

@@ -118,6 +118,23 @@ pub async fn count_by_state(
     Ok(counts)
 }
 
+/// For which reasons events ended in a state, by code, and how many for each; sorted by code.
+pub async fn count_by_reason(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    state: EventState,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    Statement::new(
+        "SELECT reason_code, COUNT(*) FROM event_outcomes
+         WHERE connection_id = $1 AND state = $2 AND reason_code IS NOT NULL
+         GROUP BY reason_code ORDER BY reason_code",
+    )
+    .bind(connection)
+    .bind(state.name())
+    .fetch_all(tx)
+    .await
+}
+
 /// The last arrivals that are asked first when the newest event happened.
 const RECENT_EVENTS: i64 = 100;
 /// How far Stripe's clock may be ahead of ours.

@@ -6,7 +6,7 @@ mod note;
 
 use askama::Template;
 
-pub use nav::{NavGroup, NavLink, nav};
+pub use nav::{NavGroup, NavLink, nav, with_open_cases};
 pub use note::{COOKIE, Note, Said};
 
 use crate::domain::access::Role;

@@ -11,6 +11,8 @@ pub struct NavLink {
     pub href: &'static str,
     /// Whether the page is under it.
     pub current: bool,
+    /// How much waits there for a person.
+    pub waiting: i64,
 }
 
 /// Entries that belong together.
@@ -59,10 +61,20 @@ pub fn nav(role: Role) -> Vec<NavGroup> {
                 label,
                 href,
                 current: false,
+                waiting: 0,
             })
             .collect(),
     });
     filtered.filter(|group| !group.links.is_empty()).collect()
+}
+
+/// Says at the entry of the cases how many wait for a person.
+pub fn with_open_cases(mut groups: Vec<NavGroup>, open: i64) -> Vec<NavGroup> {
+    let mut links = groups.iter_mut().flat_map(|group| &mut group.links);
+    if let Some(cases) = links.find(|link| link.href == "/admin/cases") {
+        cases.waiting = open;
+    }
+    groups
 }
 
 #[cfg(test)]

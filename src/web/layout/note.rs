@@ -59,6 +59,24 @@ said! {
     ReferralThere, "referral-there", "This person was already referred by the same promoter. This is that referral.";
     /// A running backtest was stopped.
     BacktestStopped, "backtest-stopped", "Backtest stopped.";
+    /// A case was decided.
+    CaseResolved, "case-resolved", "Decided. The referral was judged again at once.";
+    /// A decision on a case was taken back.
+    CaseUndone, "case-undone", "Taken back. What the decision led to is undone.";
+    /// An event is read again.
+    EventReplayed, "event-replayed", "The event is being read again. What becomes of it is shown here.";
+    /// An event waits to be read already.
+    EventWaits, "event-waits", "The event waits to be read already.";
+    /// Events of one reason are read again.
+    EventsReplayed, "events-replayed", "These events are being read again. What still cannot be read comes back to this list.";
+    /// There was nothing to read again.
+    NothingToReplay, "nothing-to-replay", "No event is quarantined for this reason any more.";
+    /// A near miss was linked.
+    NearMissLinked, "near-miss-linked", "Linked. The referral was judged again at once.";
+    /// A near miss was dismissed.
+    NearMissDismissed, "near-miss-dismissed", "Noted as two people. It is not shown here any more.";
+    /// An answer to a near miss was taken back.
+    AnswerUndone, "answer-undone", "Taken back. The referral was judged again at once.";
     /// Signed out.
     SignedOut, "signed-out", "You are signed out.";
     /// The password was changed.

@@ -54,11 +54,13 @@ enum Kind {
     },
 }
 
-/// One field of a form. Its `id` is its name, so that errors can lead to it.
+/// One field of a form. Its `id` is its name, so that errors can lead to it, unless it is given
+/// another.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(path = "parts/field.html", config = ".askama.toml")]
 pub struct Field {
     name: String,
+    id: String,
     label: String,
     hint: String,
     value: String,
@@ -74,6 +76,7 @@ impl Field {
     fn new(name: &str, label: &str, kind: Kind) -> Self {
         Self {
             name: name.to_owned(),
+            id: name.to_owned(),
             label: label.to_owned(),
             hint: String::new(),
             value: String::new(),
@@ -143,6 +146,13 @@ impl Field {
         Self::new(name, label, Kind::Tick { ticked })
     }
 
+    /// Another id than its name, where several forms of a page have such a field.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
     /// What helps to fill it in.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -203,8 +213,8 @@ impl Field {
 
     /// The ids of what describes it.
     fn described_by(&self) -> String {
-        let hint = (!self.hint.is_empty()).then(|| format!("{}-hint", self.name));
-        let error = self.error.as_ref().map(|_| format!("{}-error", self.name));
+        let hint = (!self.hint.is_empty()).then(|| format!("{}-hint", self.id));
+        let error = self.error.as_ref().map(|_| format!("{}-error", self.id));
         let ids: Vec<String> = hint.into_iter().chain(error).collect();
         ids.join(" ")
     }
@@ -212,8 +222,8 @@ impl Field {
     /// The first choice has the field's own id, so that an error leads to it.
     fn choice_id(&self, index: usize) -> String {
         match index {
-            0 => self.name.clone(),
-            _ => format!("{}-{index}", self.name),
+            0 => self.id.clone(),
+            _ => format!("{}-{index}", self.id),
         }
     }
 }
