@@ -52,7 +52,7 @@ async fn limit(args: &Args, events: &Events) -> (Fresh, Run) {
         });
     });
     let server = Server::here(address);
-    let run = against(args, Measured::Limit, events, server, &fresh.url).await;
+    let run = against(args, Measured::Limit, events, vec![server], &fresh.url).await;
     (fresh, run)
 }
 

@@ -71,6 +71,9 @@ pub struct Args {
     /// So many of a hundred customers were referred, with the stages on
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(0..=100))]
     pub referred: u64,
+    /// Nodes of qualify on one database, posted to in turn; more than one wants PostgreSQL
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub nodes: u8,
     /// How often each server is measured, each time on a fresh database
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,

@@ -68,7 +68,7 @@ impl Posted {
 }
 
 struct Shared {
-    to: SocketAddr,
+    to: Vec<SocketAddr>,
     load: Load,
     events: Events,
     started: Instant,
@@ -77,8 +77,8 @@ struct Shared {
     posted: RefCell<Posted>,
 }
 
-/// Posts the load on this thread; the first event has the number `first`.
-pub async fn post(to: SocketAddr, load: Load, events: &Events) -> Posted {
+/// Posts the load on this thread; connections take the servers in turn.
+pub async fn post(to: Vec<SocketAddr>, load: Load, events: &Events) -> Posted {
     let shared = Rc::new(Shared {
         to,
         load,
@@ -105,6 +105,7 @@ impl Shared {
         let mut answered: Vec<u64> = Vec::new();
         let (mut request, mut body) = (String::new(), String::new());
         let mut stream = None;
+        let to = self.to[number % self.to.len()];
         while let Some(due) = self.turn() {
             tokio::time::sleep_until(due.into()).await;
             chance = chance
@@ -128,7 +129,7 @@ impl Shared {
             } else {
                 Instant::now()
             };
-            let answer = tokio::time::timeout(PATIENCE, exchange(self.to, &mut stream, &request));
+            let answer = tokio::time::timeout(PATIENCE, exchange(to, &mut stream, &request));
             let outcome = match answer.await {
                 Ok(Ok(200)) => Ok(()),
                 Ok(Ok(status)) => Err(status.to_string()),
@@ -179,7 +180,7 @@ impl Shared {
              user-agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\naccept: */*; q=0.5, application/xml\r\n\
              content-type: application/json; charset=utf-8\r\nstripe-signature: {signature}\r\n\
              content-length: {}\r\n\r\n{body}",
-            self.to,
+            self.to[0],
             body.len()
         )
         .unwrap();

@@ -73,6 +73,7 @@ pub struct Run {
     pub found: Found,
     /// Mean length of a body, in bytes.
     pub body_bytes: usize,
+    /// The most that a server has used.
     pub memory_kib: u64,
     pub worked: Option<Worked>,
 }
@@ -109,27 +110,33 @@ pub async fn measure(args: &Args, what: Measured, number: usize) -> Run {
     let events = Events::new(args.seed, args.event, start.unix().unsigned_abs());
     let fresh = Fresh::make(&args.database, number).await;
     let (folder, url) = (fresh.folder.path(), fresh.url.as_str());
-    let server = match (what, args.stages) {
-        (Measured::Limit, _) => Server::play(Play::Limit, folder, url, args.limit_writers),
-        (Measured::Qualify, Stages::Off) => Server::play(Play::Intake, folder, url, 1),
+    let nodes = 0..args.nodes;
+    let servers = match (what, args.stages) {
+        (Measured::Limit, _) => vec![Server::play(Play::Limit, folder, url, args.limit_writers)],
+        (Measured::Qualify, Stages::Off) => nodes
+            .map(|_| Server::play(Play::Intake, folder, url, 1))
+            .collect(),
         (Measured::Qualify, Stages::On) => {
             prepare(args, &events, folder, url, start);
-            Server::qualify(&program(), folder, url)
+            nodes
+                .map(|_| Server::qualify(&program(), folder, url))
+                .collect()
         }
     };
-    let run = against(args, what, &events, server, url).await;
+    let run = against(args, what, &events, servers, url).await;
     fresh.remove().await;
     run
 }
 
-/// Shoots at a server that runs.
+/// Shoots at servers that run on one database.
 pub async fn against(
     args: &Args,
     what: Measured,
     events: &Events,
-    server: Server,
+    servers: Vec<Server>,
     url: &str,
 ) -> Run {
+    let to: Vec<_> = servers.iter().map(|server| server.address).collect();
     let load = Load {
         connections: args.connections,
         seconds: args.seconds,
@@ -140,13 +147,13 @@ pub async fn against(
     };
     let is_limit = what == Measured::Limit;
     let (posted, worked) = if is_limit || args.stages == Stages::Off {
-        (post(server.address, load, events).await, None)
+        (post(to, load, events).await, None)
     } else {
         let db = Db::connect(url, &ConnectOptions::default()).await.unwrap();
         let done = std::cell::Cell::new(false);
         let began = Instant::now();
         let posting = async {
-            let posted = post(server.address, load, events).await;
+            let posted = post(to, load, events).await;
             done.set(true);
             posted
         };
@@ -154,8 +161,8 @@ pub async fn against(
         db.close().await;
         (posted, Some(worked))
     };
-    let memory_kib = server.memory_kib();
-    drop(server);
+    let memory_kib = servers.iter().map(Server::memory_kib).max().unwrap_or(0);
+    drop(servers);
     let found = check(url, events, &posted.acknowledged, is_limit).await;
     Run {
         body_bytes: mean_length(events),
