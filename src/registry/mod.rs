@@ -7,7 +7,9 @@ pub mod case_view;
 pub mod decisions;
 mod error;
 pub mod explain;
+pub mod leads;
 pub mod promoters;
+pub mod referral_links;
 pub mod referrals;
 
 pub use error::RegistryError;

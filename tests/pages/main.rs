@@ -18,4 +18,6 @@ mod browser;
 mod client;
 mod editor;
 mod people;
+mod portal;
 mod signing_in;
+mod tracking;

@@ -1,4 +1,5 @@
 //! The pages, one file each, with its template beside it.
 
 pub mod marketing;
+pub mod portal;
 pub mod sign_in;
