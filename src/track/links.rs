@@ -229,8 +229,8 @@ mod tests {
             "https://q.example/r/a%2Fb%20%C3%BC%2B%3B%0D%0Ax?c=spring"
         );
         let mut headers = HeaderMap::new();
-        let line = format!("a=1; qualify_ref_spring={}; b=2", encoded(any));
-        headers.insert(COOKIE, line.parse().unwrap());
+        let sent = format!("a=1; qualify_ref_spring={}; b=2", encoded(any));
+        headers.insert(COOKIE, sent.parse().unwrap());
         assert_eq!(remembered(&headers, &spring).as_deref(), Some(any));
         assert_eq!(remembered(&headers, &CampaignId::from("autumn")), None);
     }

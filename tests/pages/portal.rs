@@ -141,6 +141,7 @@ async fn rewards_come_settle_and_go_and_the_statement_sums_to_the_ledger() {
             refund,
         )
         .await;
+    bench.clock.set(crate::bench::at("2026-03-20T14:00:00Z"));
     settle(bench).await;
 
     // The session has outlived those days, or a new link would be needed.

@@ -45,8 +45,12 @@ fn link(campaign: &str, page: &str, seconds: i64) -> ReferralLink {
 
 async fn a_campaigns_link_is_kept_and_changed(db: &Db) {
     let mut tx = db.begin().await.unwrap();
-    let nowhere = upsert_campaign_link(&mut tx, &conn(), &link("none", "https://a.example", 1));
-    assert!(matches!(nowhere.await, Err(StoreError::Refused(_))));
+    let none = link("none", "https://a.example", 1);
+    let refused = upsert_campaign_link(&mut tx, &conn(), &none).await;
+    assert!(
+        matches!(refused, Err(StoreError::Refused(_))),
+        "{refused:?}"
+    );
     drop(tx);
     let mut tx = db.begin().await.unwrap();
     for id in ["autumn", "spring"] {
