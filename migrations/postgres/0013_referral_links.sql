@@ -5,7 +5,7 @@ CREATE TABLE campaign_links (
     campaign_id TEXT COLLATE "C" NOT NULL,
     landing_page TEXT COLLATE "C" NOT NULL,
     origins TEXT COLLATE "C" NOT NULL,
-    cookie_days BIGINT NOT NULL CHECK (cookie_days BETWEEN 1 AND 365),
+    cookie_days BIGINT NOT NULL CHECK (cookie_days >= 1 AND cookie_days <= 365),
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
     PRIMARY KEY (connection_id, campaign_id),

@@ -5,7 +5,7 @@ CREATE TABLE campaign_links (
     campaign_id TEXT NOT NULL,
     landing_page TEXT NOT NULL,
     origins TEXT NOT NULL,
-    cookie_days INTEGER NOT NULL CHECK (cookie_days BETWEEN 1 AND 365),
+    cookie_days INTEGER NOT NULL CHECK (cookie_days >= 1 AND cookie_days <= 365),
     created_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     PRIMARY KEY (connection_id, campaign_id),
