@@ -33,6 +33,7 @@
 //! | [`access`] | users, sessions, keys, the table of routes with what each needs, the audit log |
 //! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
+//! | [`track`] | referral links, the script on landing pages, and the leads it sends |
 //! | [`api`] | JSON under `/api/v1`, one file per resource |
 //! | [`web`] | pages for marketing, promoters and admins |
 //! | [`cli`] | one file per subcommand |
@@ -70,6 +71,7 @@ pub mod shared;
 pub mod store;
 pub mod stripe;
 pub mod telemetry;
+pub mod track;
 pub mod verify;
 pub mod web;
 pub mod workers;

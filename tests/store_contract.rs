@@ -95,6 +95,8 @@ mod plans;
 mod reports;
 #[path = "store_contract/settlement.rs"]
 mod settlement;
+#[path = "store_contract/tracking.rs"]
+mod tracking;
 #[path = "store_contract/users.rs"]
 mod users;
 #[path = "store_contract/verdicts.rs"]

@@ -36,6 +36,8 @@ macro_rules! actions {
 actions! {
     /// A campaign has a new revision.
     CampaignSaved, "campaign.saved";
+    /// A campaign's referral links lead elsewhere, or are remembered for another time.
+    CampaignLinkSet, "campaign.link_set";
     /// A promoter is new.
     PromoterCreated, "promoter.created";
     /// A promoter says something else.

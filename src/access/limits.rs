@@ -39,13 +39,31 @@ pub(super) const AUDITED: Rate = Rate {
 };
 
 /// The attempts of addresses at this node.
-#[derive(Debug, Default)]
-pub struct Addresses(Mutex<HashMap<IpAddr, i64>>);
+#[derive(Debug)]
+pub struct Addresses {
+    rate: Rate,
+    whole_at: Mutex<HashMap<IpAddr, i64>>,
+}
+
+impl Default for Addresses {
+    /// For signing in.
+    fn default() -> Self {
+        Self::new(ADDRESS)
+    }
+}
 
 impl Addresses {
+    /// So many attempts of each address.
+    pub fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            whole_at: Mutex::default(),
+        }
+    }
+
     /// Counts an attempt; an error if there were too many.
     pub fn take(&self, address: IpAddr, now_us: i64) -> Result<(), AccessError> {
-        let Ok(mut whole_at) = self.0.lock() else {
+        let Ok(mut whole_at) = self.whole_at.lock() else {
             return Ok(());
         };
         if whole_at.len() >= ADDRESSES_MAX {
@@ -55,12 +73,12 @@ impl Addresses {
             }
         }
         let at = whole_at.entry(network(address)).or_insert(now_us);
-        let room_us = ADDRESS.every_us * (ADDRESS.burst - 1);
+        let room_us = self.rate.every_us * (self.rate.burst - 1);
         let wait_us = at.saturating_sub(room_us).saturating_sub(now_us);
         if wait_us > 0 {
             return Err(limited(wait_us));
         }
-        *at = ADDRESS.every_us.saturating_add((*at).max(now_us));
+        *at = self.rate.every_us.saturating_add((*at).max(now_us));
         Ok(())
     }
 }
@@ -134,6 +152,6 @@ mod tests {
                 .take(std::net::Ipv4Addr::from_bits(n).into(), 0)
                 .unwrap();
         }
-        assert!(addresses.0.lock().unwrap().len() <= ADDRESSES_MAX);
+        assert!(addresses.whole_at.lock().unwrap().len() <= ADDRESSES_MAX);
     }
 }

@@ -30,12 +30,11 @@ use crate::domain::ids::{ConnectionId, UserId};
 use crate::store::Db;
 
 pub use error::{AccessError, Denied};
+pub use limits::Addresses;
 pub use links::{Filled, LinkView};
 pub use password::{Hasher, PASSWORD_CHARS_MIN};
 pub use session::Started;
 pub use visitor::{Proxies, Visitor, request_id};
-
-use limits::Addresses;
 
 /// What signing in and its pages work with.
 #[derive(Debug)]

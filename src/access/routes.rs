@@ -49,6 +49,8 @@ pub enum Verb {
     Patch,
     /// `DELETE`.
     Delete,
+    /// `OPTIONS`: a browser asks whether another site's page may send something.
+    Options,
 }
 
 impl Verb {
@@ -60,12 +62,13 @@ impl Verb {
             Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
         }
     }
 
     /// Whether requests of this method change nothing.
     pub const fn is_safe(self) -> bool {
-        matches!(self, Self::Get)
+        matches!(self, Self::Get | Self::Options)
     }
 
     const fn filter(self) -> MethodFilter {
@@ -75,11 +78,19 @@ impl Verb {
             Self::Put => MethodFilter::PUT,
             Self::Patch => MethodFilter::PATCH,
             Self::Delete => MethodFilter::DELETE,
+            Self::Options => MethodFilter::OPTIONS,
         }
     }
 
     fn of(method: &Method) -> Option<Self> {
-        let all = [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete];
+        let all = [
+            Self::Get,
+            Self::Post,
+            Self::Put,
+            Self::Patch,
+            Self::Delete,
+            Self::Options,
+        ];
         let name = if method == Method::HEAD {
             "GET"
         } else {
@@ -154,10 +165,11 @@ use Area::{Api, Machine, Page};
 use Needs::{May, Public, SignedIn};
 use Permission::{
     AuditRead, BatchesRead, BatchesWrite, CampaignsBacktest, CampaignsRead, CampaignsWrite,
-    CasesRead, CasesWrite, EventsRead, EventsWrite, KeysRead, KeysWrite, LedgerRead, PromotersRead,
-    PromotersWrite, QualificationsRead, ReferralsRead, ReferralsWrite, UsersRead, UsersWrite,
+    CasesRead, CasesWrite, EventsRead, EventsWrite, KeysRead, KeysWrite, LedgerRead, PortalRead,
+    PromotersRead, PromotersWrite, QualificationsRead, ReferralsRead, ReferralsWrite, UsersRead,
+    UsersWrite,
 };
-use Verb::{Get, Patch, Post, Put};
+use Verb::{Get, Options, Patch, Post, Put};
 
 macro_rules! table {
     ($($name:ident, $verb:ident $path:literal, $area:ident, $needs:expr;)*) => {
@@ -182,6 +194,11 @@ table! {
     METRICS, Get "/metrics", Machine, Public;
     WEBHOOK, Post "/webhooks/stripe", Machine, Public;
     WEBHOOK_OF, Post "/webhooks/stripe/{connection}", Machine, Public;
+    REFERRAL_LINK, Get "/r/{code}", Machine, Public;
+    TRACK_SCRIPT, Get "/t.js", Machine, Public;
+    TRACK_SETTINGS, Get "/t/settings", Machine, Public;
+    LEAD, Post "/t/lead", Machine, Public;
+    LEAD_ASKED, Options "/t/lead", Machine, Public;
 
     API_PROMOTERS, Get "/api/v1/promoters", Api, May(PromotersRead);
     API_PROMOTER_ADD, Post "/api/v1/promoters", Api, May(PromotersWrite);
@@ -198,6 +215,8 @@ table! {
     API_CAMPAIGN, Get "/api/v1/campaigns/{id}", Api, May(CampaignsRead);
     API_CAMPAIGN_PUT, Put "/api/v1/campaigns/{id}", Api, May(CampaignsWrite);
     API_CAMPAIGN_REVISIONS, Get "/api/v1/campaigns/{id}/revisions", Api, May(CampaignsRead);
+    API_CAMPAIGN_LINK, Get "/api/v1/campaigns/{id}/link", Api, May(CampaignsRead);
+    API_CAMPAIGN_LINK_PUT, Put "/api/v1/campaigns/{id}/link", Api, May(CampaignsWrite);
     API_CASES, Get "/api/v1/cases", Api, May(CasesRead);
     API_CASE, Get "/api/v1/cases/{id}", Api, May(CasesRead);
     API_CASE_PREVIEW, Post "/api/v1/cases/{id}/preview", Api, May(CasesRead);
@@ -266,6 +285,12 @@ table! {
     PROMOTER_NEW_POST, Post "/new-promoter", Page, May(PromotersWrite);
     REPORTS, Get "/reports", Page, May(LedgerRead);
     REPORTS_CSV, Get "/reports.csv", Page, May(LedgerRead);
+    CAMPAIGN_LINK, Get "/campaigns/{id}/link", Page, May(CampaignsWrite);
+    CAMPAIGN_LINK_POST, Post "/campaigns/{id}/link", Page, May(CampaignsWrite);
+
+    PORTAL, Get "/portal", Page, May(PortalRead);
+    PORTAL_REWARDS, Get "/portal/rewards", Page, May(PortalRead);
+    PORTAL_STATEMENT, Get "/portal/statement.csv", Page, May(PortalRead);
 
     ADMIN_CASES, Get "/admin/cases", Page, May(CasesRead);
     ADMIN_CASE, Get "/admin/cases/{id}", Page, May(CasesRead);

@@ -9,6 +9,7 @@ mod answer;
 mod audit;
 mod batches;
 mod caller;
+mod campaign_link;
 mod campaigns;
 mod cases;
 mod events;
@@ -73,6 +74,7 @@ pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
     let resources = Router::new()
         .merge(audit::routes())
         .merge(batches::routes())
+        .merge(campaign_link::routes())
         .merge(campaigns::routes())
         .merge(cases::routes())
         .merge(events::routes())

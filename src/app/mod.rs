@@ -32,7 +32,7 @@ pub use crate::shared::App;
 use crate::store::{ConnectOptions, Db, StoreError};
 use crate::telemetry::{self, field};
 use crate::workers::Workers;
-use crate::{api, random, registry, rules, web};
+use crate::{api, random, registry, rules, track, web};
 use health::Health;
 
 pub use connection::ConnectionError;
@@ -310,7 +310,9 @@ fn server_routes(
         .merge(health::routes(health))
         .merge(api::routes(app, bounds.http.body_read));
     let pages = web::web(app, bounds.http.body_read, closing);
-    let routes = routes.merge(web::routes(&pages));
+    let routes = routes
+        .merge(track::routes(app, bounds.http.body_read))
+        .merge(web::routes(&pages));
     let dressed = web::around(&pages, crate::http::dress(routes, bounds.http.request));
     let is_secure = app.access.is_secure();
     dressed.layer(map_response(move |mut response: Response| {

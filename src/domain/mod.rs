@@ -14,5 +14,6 @@ pub mod money;
 pub mod payment;
 pub mod people;
 pub mod reason;
+pub mod referral_link;
 pub mod time;
 pub mod verdict;

@@ -9,8 +9,10 @@ pub mod desk;
 pub mod effects;
 mod error;
 pub mod explain;
+pub mod leads;
 pub mod near_misses;
 pub mod promoters;
+pub mod referral_links;
 pub mod referrals;
 pub mod replay;
 

@@ -29,6 +29,7 @@ pub mod payments;
 pub mod campaigns;
 pub mod decisions;
 pub mod promoters;
+pub mod referral_links;
 pub mod referrals;
 
 // What the rules say.
@@ -42,6 +43,7 @@ pub mod batch_items;
 pub mod batches;
 pub mod ledger;
 pub mod outbox;
+pub mod portal;
 pub mod qualifications;
 pub mod reports;
 

@@ -50,7 +50,14 @@ pub async fn as_page(State(web): State<Arc<Web>>, request: Request, next: Next) 
 }
 
 fn is_for_people(uri: &Uri, headers: &HeaderMap) -> bool {
-    const MACHINES: [&str; 5] = ["/api/", "/webhooks", "/metrics", "/healthz", "/readyz"];
+    const MACHINES: [&str; 6] = [
+        "/api/",
+        "/webhooks",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/t/",
+    ];
     let path = uri.path();
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
     !MACHINES.iter().any(|prefix| path.starts_with(prefix))
@@ -60,6 +67,8 @@ fn is_for_people(uri: &Uri, headers: &HeaderMap) -> bool {
 fn render(problem: &Problem, frame: Frame, uri: &Uri, was: &Response) -> Option<Response> {
     let again = uri.path_and_query().map_or("/", |it| it.as_str());
     let step = match problem.status {
+        // Whoever follows somebody's link has no business at the first page.
+        _ if problem.code == "referral_link_unknown" => Link::new("", ""),
         StatusCode::UNAUTHORIZED => Link::new("Sign in", "/sign-in"),
         StatusCode::GONE => Link::new("Have a new link sent", "/sign-in"),
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {

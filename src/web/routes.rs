@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::backtests::Backtests;
 use super::pages::admin::{case, cases, event, events, near_miss, near_misses};
 use super::pages::marketing::{
-    campaign, campaigns, dashboard, editor, promoter, promoter_form, promoters, referral,
-    referral_form, referrals, reports,
+    campaign, campaign_link, campaigns, dashboard, editor, promoter, promoter_form, promoters,
+    referral, referral_form, referrals, reports,
 };
+use super::pages::portal;
 use super::pages::sign_in::{self, account, link};
 use super::{Web, answer, assets, problems};
 use crate::access::routes::{self as table, On};
@@ -37,6 +38,7 @@ pub fn routes(web: &Arc<Web>) -> Router {
         .merge(sign_in_routes())
         .merge(marketing())
         .merge(desk())
+        .merge(portal())
         .on(table::ASSET, assets::serve)
         .route_layer(from_fn_with_state(Arc::clone(web), problems::as_page))
         .route_layer(from_fn_with_state(access, guard::guard))
@@ -105,6 +107,15 @@ fn marketing() -> Router<Arc<Web>> {
         .on(table::PROMOTER_NEW_POST, promoter_form::add)
         .on(table::REPORTS, reports::show)
         .on(table::REPORTS_CSV, reports::download)
+        .on(table::CAMPAIGN_LINK, campaign_link::show)
+        .on(table::CAMPAIGN_LINK_POST, campaign_link::save)
+}
+
+fn portal() -> Router<Arc<Web>> {
+    Router::new()
+        .on(table::PORTAL, portal::referrals::show)
+        .on(table::PORTAL_REWARDS, portal::rewards::show)
+        .on(table::PORTAL_STATEMENT, portal::statement::download)
 }
 
 /// Cases, events and near misses.

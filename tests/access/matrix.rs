@@ -38,6 +38,7 @@ impl Objects {
         row("/api/v1/campaigns/", both("spring"));
         row("/webhooks/stripe/", pair("live", "test"));
         row("/promoters/", pair("prom_ana", "prom_ben"));
+        row("/r/", pair("ana", "ben-x"));
         row("/referrals/", pair("ref_1", "ref_2"));
         row("/campaigns/", both("spring"));
         // None is there: whoever may answer one finds nothing.
@@ -199,6 +200,7 @@ async fn every_row_of_the_table_has_a_handler() {
         let path = route
             .path()
             .replace("{id}", "x")
+            .replace("{code}", "x")
             .replace("{connection}", "x");
         let auth = [
             ("authorization", key.as_str()),

@@ -19,4 +19,6 @@ mod client;
 mod desk;
 mod editor;
 mod people;
+mod portal;
 mod signing_in;
+mod tracking;

@@ -105,7 +105,7 @@ pub struct ProblemPage {
     pub detail: String,
     /// What to quote when asking for help.
     pub request_id: String,
-    /// The next step.
+    /// The next step; none without a label.
     pub step: Link,
 }
 

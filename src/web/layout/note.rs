@@ -45,6 +45,8 @@ said! {
     CampaignSaved, "campaign-saved", "Saved as a new revision. It is in force from now on.";
     /// The same rules were saved again.
     CampaignSame, "campaign-same", "These are the rules already in force, so there is no new revision.";
+    /// A campaign's referral links lead somewhere.
+    LinkSaved, "link-saved", "Referral link saved. It holds for every click from now on.";
     /// A promoter was added.
     PromoterAdded, "promoter-added", "Promoter added.";
     /// A promoter was changed.

@@ -2,4 +2,5 @@
 
 pub mod admin;
 pub mod marketing;
+pub mod portal;
 pub mod sign_in;

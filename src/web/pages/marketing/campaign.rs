@@ -40,6 +40,8 @@ pub(crate) struct CampaignPage {
     pub pager: Pager,
     pub referrals: String,
     pub edit: String,
+    /// Where its referral links are set.
+    pub link: String,
 }
 
 /// A revision's line.
@@ -125,6 +127,7 @@ pub(crate) async fn show(
         },
         referrals: url::with("/referrals", &[("campaign", &id)]),
         edit: format!("{here}/edit"),
+        link: format!("{here}/link"),
         source: current.source,
         id,
     })
@@ -221,6 +224,7 @@ mod tests {
             pager: Pager::default(),
             referrals: "/referrals?campaign=spring-2026".to_owned(),
             edit: "/campaigns/spring-2026/edit".to_owned(),
+            link: "/campaigns/spring-2026/link".to_owned(),
         };
         hold("campaign", &page);
     }

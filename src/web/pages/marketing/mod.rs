@@ -2,6 +2,7 @@
 //! reports.
 
 pub mod campaign;
+pub mod campaign_link;
 pub mod campaigns;
 pub mod dashboard;
 pub mod editor;

@@ -11,16 +11,19 @@ use super::{MoneyRow, campaigns::names, no_such};
 use crate::domain::access::Permission;
 use crate::domain::ids::{CouponId, PromoterId};
 use crate::domain::people::Promoter;
+use crate::domain::referral_link::{CLICK_DAYS, day};
 use crate::http::Problem;
 use crate::registry::promoters::suspend;
 use crate::store::promoters::{StoredPromoter, get_promoter};
+use crate::store::referral_links::clicks_since;
 use crate::store::reports::{RewardFilter, reward_totals};
 use crate::store::verdicts::{VerdictFilter, list_verdicts};
+use crate::track;
 use crate::web::answer::{Answer, on_to, page};
 use crate::web::input::Sent;
 use crate::web::layout::{ConfirmPage, Page, Said};
 use crate::web::parts::{Empty, State as Badge, When};
-use crate::web::{View, Web, url};
+use crate::web::{View, Web, format, url};
 
 /// Referrals on the page; the list has the rest.
 const REFERRALS: u32 = 25;
@@ -68,14 +71,22 @@ pub(crate) async fn show(
     };
     let money = reward_totals(&mut tx, connection, &filter).await?;
     let campaigns = names(&mut tx, connection).await?;
+    let since = day(view.now).saturating_sub(CLICK_DAYS - 1);
+    let clicks = clicks_since(&mut tx, connection, &id, since).await?;
     tx.rollback().await?;
     let promoter = stored.promoter;
+    let mut about = about(&promoter);
+    if let Some(code) = &promoter.code {
+        let link = track::address(web.app.access.base_url(), code, None);
+        about.push(("Referral link", link));
+    }
+    about.push(("Clicks, last 30 days", format::count(clicks)));
     page(&PromoterPage {
         page: view
             .page(&promoter.name, "/promoters")
             .under("Promoters", "/promoters"),
         state: standing(promoter.suspended),
-        about: about(&promoter),
+        about,
         since: When::new(stored.created_at, view.now),
         money: money.iter().map(MoneyRow::from).collect(),
         empty: rows.is_empty().then(empty),

@@ -183,7 +183,8 @@ fn filled(page: Page, here: Option<String>, sent: &Fields, errors: Errors) -> Fo
             "email",
         ),
         fill(
-            Field::text("code", "Code in their link").hint("As in https://example.com/?via=ANA10"),
+            Field::text("code", "Code in their link")
+                .hint("As ANA10 in /r/ANA10. No two promoters have the same; capitals count."),
             "code",
         ),
         fill(
