@@ -33,6 +33,7 @@
 //! | [`access`] | users, sessions, keys, the table of routes with what each needs, the audit log |
 //! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
+//! | [`backtests`] | drafts tried on what is stored, as jobs of this process |
 //! | [`api`] | JSON under `/api/v1`, one file per resource |
 //! | [`web`] | pages for marketing, promoters and admins |
 //! | [`cli`] | one file per subcommand |
@@ -47,6 +48,7 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod backtests;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms from the values to the composition root. A room may import what stands before it.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "domain",
     "stripe",
     "rules",
@@ -39,6 +39,7 @@ const ORDER: [&str; 31] = [
     "sync",
     "notify",
     "shared",
+    "backtests",
     "api",
     "web",
     "app",

@@ -1,4 +1,4 @@
-//! Backtests that were asked for on a page: a draft tried on what is stored, beside the
+//! Backtests that were asked for on a page or over the API: a draft tried on what is stored, beside the
 //! revision in force. They run in this process, a few at a time, and are forgotten when it ends.
 
 mod run;
