@@ -39,6 +39,13 @@ pub struct Draft {
     pub as_file: bool,
 }
 
+impl Default for Backtests {
+    /// None so far; nothing ends them but their stopping.
+    fn default() -> Self {
+        Self::new(CancellationToken::new())
+    }
+}
+
 /// How far a backtest is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {

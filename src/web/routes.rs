@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
+use super::pages::docs;
 use super::pages::marketing::{
     campaign, campaigns, dashboard, editor, promoter, promoter_form, promoters, referral,
     referral_form, referrals, reports,
@@ -35,6 +36,8 @@ pub fn routes(web: &Arc<Web>) -> Router {
         .merge(sign_in_routes())
         .merge(marketing())
         .on(table::ASSET, assets::serve)
+        .on(table::API_DOCS, docs::show)
+        .on(table::API_DOCS_OF, docs::show_resource)
         .route_layer(from_fn_with_state(Arc::clone(web), problems::as_page))
         .route_layer(from_fn_with_state(access, guard::guard))
         .route_layer(from_fn_with_state(Arc::clone(web), to_sign_in))

@@ -19,6 +19,7 @@ pub const CODES: &[(&str, &str)] = &[
         "What the case decided is settled, so it cannot be undone.",
     ),
     ("already_waiting", "The event waits to be read already."),
+    ("backtest_over", "The backtest has ended already."),
     (
         "backtests_busy",
         "Enough backtests run and wait; try again when one is done.",
@@ -43,7 +44,6 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("choice_invalid", "The case does not offer this choice."),
     ("content_type_unsupported", "Bodies are `application/json`."),
-    ("backtest_over", "The backtest has ended already."),
     ("coupon_in_use", "Another promoter has this coupon."),
     ("coupon_invalid", "This cannot be a coupon id."),
     (
