@@ -30,10 +30,9 @@ use served::Served;
 const PROGRAM: &str = "target/fuzz/venv/bin/schemathesis";
 /// Requests for each operation, at most. `FUZZ_EXAMPLES=200` for the long run.
 const EXAMPLES: &str = "6";
-/// Everything that every answer is held against.
-const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
-                      response_headers_conformance,response_schema_conformance,\
-                      negative_data_rejection,ignored_auth,unsupported_method";
+/// The one check that is left out of all: that what fits the schemas is accepted. Rules of
+/// campaigns, emails and scopes are finer than a schema says; such requests are answered 422.
+const LEFT_OUT: &str = "positive_data_acceptance";
 
 const RULES: &str = r#"schema = 1
 id     = "spring"
@@ -86,7 +85,10 @@ async fn furnish(served: &Served, key: &str) {
     ] {
         served.customer(id, email, "2026-03-02T10:00:00Z").await;
     }
-    let moments = [("ch_0", "2026-03-01T08:00:00Z"), ("ch_1", "2026-03-03T10:00:00Z")];
+    let moments = [
+        ("ch_0", "2026-03-01T08:00:00Z"),
+        ("ch_1", "2026-03-03T10:00:00Z"),
+    ];
     for (id, at) in moments {
         served.payment(id, "cus_bo", 6000, at).await;
     }
@@ -94,7 +96,7 @@ async fn furnish(served: &Served, key: &str) {
 }
 
 /// Runs the program as one key, or as nobody.
-fn fuzz(served: &Served, key: Option<&str>, checks: &str) -> Output {
+fn fuzz(served: &Served, key: Option<&str>) -> Output {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROGRAM);
     assert!(
         program.exists(),
@@ -104,11 +106,12 @@ fn fuzz(served: &Served, key: Option<&str>, checks: &str) -> Output {
     let mut command = Command::new(program);
     command
         .current_dir(served.folder.path())
-        .args(["run", "--no-color", "--workers", "2", "--seed", "1"])
+        .args(["run", "--no-color", "--workers", "1", "--seed", "1"])
         .args(["--phases", "examples,coverage,fuzzing"])
         .args(["--generation-database", "none", "--no-shrink"])
         .args(["--warnings", "off", "--continue-on-failure"])
-        .args(["--checks", checks, "--max-examples", &examples]);
+        .args(["--checks", "all", "--exclude-checks", LEFT_OUT])
+        .args(["--max-examples", &examples]);
     if let Some(key) = key {
         command.args(["--header", &format!("Authorization: Bearer {key}")]);
     }
@@ -119,7 +122,7 @@ fn fuzz(served: &Served, key: Option<&str>, checks: &str) -> Output {
     command.output().unwrap()
 }
 
-async fn holds(scopes: Option<&[&str]>, checks: &'static str) {
+async fn holds(scopes: Option<&[&str]>) {
     let served = Served::start(&[]).await;
     let connection = served.server.app.connection.clone();
     let all = served.key_of(&connection, "all", &["*"], 1).await;
@@ -129,7 +132,7 @@ async fn holds(scopes: Option<&[&str]>, checks: &'static str) {
         None => None,
     };
     let (served, output) = tokio::task::spawn_blocking(move || {
-        let output = fuzz(&served, key.as_deref(), checks);
+        let output = fuzz(&served, key.as_deref());
         (served, output)
     })
     .await
@@ -148,7 +151,7 @@ async fn holds(scopes: Option<&[&str]>, checks: &'static str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_for_everything() {
-    holds(Some(&["*"]), CHECKS).await;
+    holds(Some(&["*"])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,15 +160,15 @@ async fn a_key_that_only_reads() {
     let reads: Vec<&str> = reads
         .filter(|name| name.ends_with(":read") && *name != "portal:read")
         .collect();
-    holds(Some(&reads), CHECKS).await;
+    holds(Some(&reads)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_for_nearly_nothing() {
-    holds(Some(&["audit:read"]), CHECKS).await;
+    holds(Some(&["audit:read"])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody() {
-    holds(None, CHECKS).await;
+    holds(None).await;
 }

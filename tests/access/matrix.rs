@@ -40,6 +40,11 @@ impl Objects {
         row("/promoters/", pair("prom_ana", "prom_ben"));
         row("/referrals/", pair("ref_1", "ref_2"));
         row("/campaigns/", both("spring"));
+        row("/api/v1/backtests/", both("of_nobody"));
+        row("/api/v1/customers/", pair("cus_1", "cus_2x"));
+        row("/api/v1/payments/", pair("ch_cus_1", "ch_cus_2x"));
+        row("/api/v1/connections/", pair("live", "test"));
+        row("/api/docs/", both("campaigns"));
         // None runs, so that nobody finds one.
         row("/backtests/", both("of_nobody"));
         let sheet = qualify::web::assets::css();

@@ -430,3 +430,83 @@ async fn handlers_take_the_parameters_that_are_named() {
     }
     bench.end().await;
 }
+
+/// What a schema says of a value's fields, through references and choices.
+fn described<'d>(schema: &'d Value, name: &str, found: &mut Vec<&'d Value>) {
+    if let Some(place) = schema["$ref"].as_str() {
+        let behind = document().pointer(place.trim_start_matches('#'));
+        described(behind.unwrap(), name, found);
+    }
+    for choices in ["allOf", "anyOf", "oneOf"] {
+        for choice in schema[choices].as_array().into_iter().flatten() {
+            described(choice, name, found);
+        }
+    }
+    found.extend(schema.get("properties").and_then(|all| all.get(name)));
+}
+
+/// The schemas of a list's rows, through references and choices.
+fn rows<'d>(schema: &'d Value, found: &mut Vec<&'d Value>) {
+    if let Some(place) = schema["$ref"].as_str() {
+        rows(
+            document().pointer(place.trim_start_matches('#')).unwrap(),
+            found,
+        );
+    }
+    for choice in schema["anyOf"].as_array().into_iter().flatten() {
+        rows(choice, found);
+    }
+    found.extend(schema.get("items"));
+}
+
+/// Fails where a value has a field that no schema names.
+fn hold(place: &str, value: &Value, schemas: &[&Value]) {
+    match value {
+        Value::Array(values) => {
+            let mut of = Vec::new();
+            schemas.iter().for_each(|schema| rows(schema, &mut of));
+            values
+                .iter()
+                .for_each(|value| hold(&format!("{place}[]"), value, &of));
+        }
+        // What an audit row holds depends on the action.
+        Value::Object(_) if place.ends_with(".detail") => {}
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let mut of = Vec::new();
+                schemas
+                    .iter()
+                    .for_each(|schema| described(schema, name, &mut of));
+                assert!(
+                    !of.is_empty(),
+                    "{place} is answered with `{name}`, which its schema lacks"
+                );
+                hold(&format!("{place}.{name}"), field, &of);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Schemas of answers are open, so that fields can be added; but those there are, are named.
+#[test]
+fn every_field_that_is_answered_is_described() {
+    let mut seen = 0;
+    for methods in document()["paths"].as_object().unwrap().values() {
+        for described in methods.as_object().unwrap().values() {
+            let name = described["operationId"].as_str().unwrap();
+            let mut shown = 0;
+            for (status, answer) in described["responses"].as_object().unwrap() {
+                for content in answer["content"].as_object().unwrap().values() {
+                    if let Some(example) = content.get("example") {
+                        hold(&format!("{name} {status}"), example, &[&content["schema"]]);
+                        shown += usize::from(status.starts_with('2'));
+                    }
+                }
+            }
+            assert_eq!(shown, 1, "{name} shows no answer");
+            seen += 1;
+        }
+    }
+    assert!(seen > 50);
+}
