@@ -40,6 +40,7 @@ pub(super) fn describe() -> Resource {
                 "List connections",
             )
             .says("One row: the key's own.")
+            .refuses(404, &["not_found"])
             .lists::<Shown>("The `id` of the last row of the page before."),
             Operation::new(routes::API_CONNECTION, "get_connection", "Get a connection")
                 .answers::<Shown>(200, "The connection."),

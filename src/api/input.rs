@@ -6,8 +6,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_path_to_error::{Path, Segment};
 
 use super::refusal;
@@ -146,18 +146,6 @@ fn ending_in(pointer: String, name: &str) -> String {
     } else {
         format!("{pointer}{last}")
     }
-}
-
-/// A field that may be left out (unchanged), `null` (taken away) or a value.
-pub type Given<T> = Option<Option<T>>;
-
-/// Reads a field that may be left out (unchanged), `null` (taken away) or a value.
-pub fn given<'de, D, T>(deserializer: D) -> Result<Given<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// An instant in a field.

@@ -6,13 +6,13 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Api;
 use super::answer::{Answer, List, ok, with};
 use super::caller::Caller;
 use super::document::operation::{Operation, Resource, Takes};
-use super::input::{Given, Input, Nothing, given};
+use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal::not_found;
 use crate::access::routes::{self, On};
@@ -47,7 +47,7 @@ pub(super) fn describe() -> Resource {
                 .filter("code", Takes::Text, "With this code in the referral link.")
                 .lists::<Shown>("The `id` of the last row of the page before."),
             Operation::new(routes::API_PROMOTER_ADD, "add_promoter", "Add a promoter")
-                .takes::<New>()
+                .takes::<PromoterInput>()
                 .refuses(409, &["coupon_in_use", "id_taken"])
                 .refuses(422, REFUSED)
                 .answers::<Shown>(201, "The promoter."),
@@ -58,7 +58,7 @@ pub(super) fn describe() -> Resource {
                 "change_promoter",
                 "Change a promoter",
             )
-            .may_take::<Edit>()
+            .may_take::<PromoterChange>()
             .refuses(409, &["coupon_in_use"])
             .refuses(422, REFUSED)
             .answers::<Shown>(200, "The promoter."),
@@ -126,30 +126,8 @@ fn shown(stored: StoredPromoter) -> Shown {
     }
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "PromoterInput")]
-struct New {
-    /// Made from name and email if left out.
-    id: Option<String>,
-    name: String,
-    email: Option<String>,
-    code: Option<String>,
-    #[serde(default)]
-    coupons: Vec<String>,
-    stripe_customer_id: Option<String>,
-}
-
 async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
-    let new: New = input.json()?;
-    let input = PromoterInput {
-        id: new.id.unwrap_or_default(),
-        name: new.name,
-        email: new.email,
-        code: new.code,
-        coupons: new.coupons,
-        stripe_customer_id: new.stripe_customer_id,
-    };
+    let input: PromoterInput = input.json()?;
     let app = &api.app;
     let created = create(
         &app.db,
@@ -213,34 +191,13 @@ async fn find(api: &Api, caller: &Caller, id: &PromoterId) -> Result<StoredPromo
     found.ok_or_else(|| not_found("promoter"))
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "PromoterChange")]
-struct Edit {
-    name: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    email: Given<String>,
-    #[serde(default, deserialize_with = "given")]
-    code: Given<String>,
-    coupons: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "given")]
-    stripe_customer_id: Given<String>,
-}
-
 async fn edit(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(id): Path<String>,
     input: Input,
 ) -> Answer {
-    let edit: Edit = input.json()?;
-    let wanted = PromoterChange {
-        name: edit.name,
-        email: edit.email,
-        code: edit.code,
-        coupons: edit.coupons,
-        stripe_customer_id: edit.stripe_customer_id,
-    };
+    let wanted: PromoterChange = input.json()?;
     let (app, id) = (&api.app, PromoterId::from(id));
     let clock = app.clock.as_ref();
     let changed = change(&app.db, &caller.connection, clock, &id, wanted, &caller.by).await?;

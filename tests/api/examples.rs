@@ -149,6 +149,8 @@ async fn people(r: &mut Recorder) {
     r.take(operation("list_promoters")).await;
     r.take(operation("suspend_promoter").at("prom_ana")).await;
     r.take(operation("unsuspend_promoter").at("prom_ana")).await;
+    // Before mails are sent, of which the server writes down what became.
+    r.take(operation("list_audit")).await;
     r.take(operation("invite_promoter").at("prom_ana")).await;
 }
 
@@ -285,13 +287,8 @@ async fn access(r: &mut Recorder) {
     r.take(operation("get_key").at(&id)).await;
     r.take(operation("list_keys")).await;
     r.take(operation("revoke_key").at(&id)).await;
-    let audit = r.take(operation("list_audit")).await;
     r.replace(&made["key"], "<key>");
     r.replace(&made["id"], "<key id>");
-    // Rows about a new key have its id, and hashes go on from there.
-    for row in audit["data"].as_array().unwrap() {
-        r.replace(&row["hash"], "sha256:…");
-    }
 }
 
 async fn refusals(r: &mut Recorder) {
