@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms from the values to the composition root. A room may import what stands before it.
-const ORDER: [&str; 32] = [
+const ORDER: [&str; 33] = [
     "domain",
     "stripe",
     "rules",
@@ -40,6 +40,7 @@ const ORDER: [&str; 32] = [
     "notify",
     "shared",
     "track",
+    "backtests",
     "api",
     "web",
     "app",

@@ -165,9 +165,9 @@ use Area::{Api, Machine, Page};
 use Needs::{May, Public, SignedIn};
 use Permission::{
     AuditRead, BatchesRead, BatchesWrite, CampaignsBacktest, CampaignsRead, CampaignsWrite,
-    CasesRead, CasesWrite, EventsRead, EventsWrite, KeysRead, KeysWrite, LedgerRead, PortalRead,
-    PromotersRead, PromotersWrite, QualificationsRead, ReferralsRead, ReferralsWrite, UsersRead,
-    UsersWrite,
+    CasesRead, CasesWrite, ConnectionsRead, CustomersRead, EventsRead, EventsWrite, KeysRead,
+    KeysWrite, LedgerRead, PortalRead, PromotersRead, PromotersWrite, QualificationsRead,
+    ReferralsRead, ReferralsWrite, UsersRead, UsersWrite,
 };
 use Verb::{Get, Options, Patch, Post, Put};
 
@@ -249,6 +249,21 @@ table! {
     API_KEY, Get "/api/v1/keys/{id}", Api, May(KeysRead);
     API_KEY_REVOKE, Post "/api/v1/keys/{id}/revoke", Api, May(KeysWrite);
     API_AUDIT, Get "/api/v1/audit", Api, May(AuditRead);
+    API_CAMPAIGN_BACKTEST, Post "/api/v1/campaigns/{id}/backtest", Api, May(CampaignsBacktest);
+    API_BACKTEST, Get "/api/v1/backtests/{id}", Api, May(CampaignsBacktest);
+    API_BACKTEST_STOP, Post "/api/v1/backtests/{id}/stop", Api, May(CampaignsBacktest);
+    API_CUSTOMERS, Get "/api/v1/customers", Api, May(CustomersRead);
+    API_CUSTOMER, Get "/api/v1/customers/{id}", Api, May(CustomersRead);
+    API_PAYMENTS, Get "/api/v1/payments", Api, May(CustomersRead);
+    API_PAYMENT, Get "/api/v1/payments/{id}", Api, May(CustomersRead);
+    API_REWARDS, Get "/api/v1/rewards", Api, May(LedgerRead);
+    API_ENTRIES, Get "/api/v1/ledger/entries", Api, May(LedgerRead);
+    API_CONNECTIONS, Get "/api/v1/connections", Api, May(ConnectionsRead);
+    API_CONNECTION, Get "/api/v1/connections/{id}", Api, May(ConnectionsRead);
+
+    API_DOCUMENT, Get "/api/openapi.json", Machine, Public;
+    API_DOCS, Get "/api/docs", Page, Public;
+    API_DOCS_OF, Get "/api/docs/{resource}", Page, Public;
 
     ASSET, Get "/assets/{name}", Page, Public;
     SIGN_IN, Get "/sign-in", Page, Public;

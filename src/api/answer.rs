@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::params::Page;
@@ -13,7 +14,8 @@ use crate::http::Problem;
 pub type Answer = Result<Response, Problem>;
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline, rename = "ListOf{T}")]
 pub struct List<T> {
     /// The rows, in a stable order.
     pub data: Vec<T>,

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{Answer, List, ok};
 use super::caller::Caller;
+use super::document::names;
+use super::document::operation::{Operation, Resource, Takes};
 use super::input::{Input, Nothing, instant};
 use super::params::{LIMIT_MAX, Params, bad_cursor};
 use super::refusal::not_found;
@@ -36,16 +39,67 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_BATCH_ITEMS, items)
 }
 
+pub(super) fn describe() -> Resource {
+    Resource {
+        name: "batches",
+        says: "What was settled when, what the next batch would do, and running one now.",
+        operations: vec![
+            Operation::new(routes::API_BATCHES, "list_batches", "List batches")
+                .says("The newest first.")
+                .lists::<Shown>("The `id` of the last row of the page before."),
+            Operation::new(
+                routes::API_BATCH_NEXT,
+                "get_next_batch",
+                "When the next batch runs",
+            )
+            .answers::<Next>(200, "The schedule."),
+            Operation::new(
+                routes::API_BATCH_PREVIEW,
+                "preview_batch",
+                "Preview a batch",
+            )
+            .says("What a batch would do with what is due by `cut_off`; nothing is changed.")
+            .may_take::<Ask>()
+            .refuses(422, &["time_invalid"])
+            .answers::<Preview>(200, "What it would do, with the first 100 items."),
+            Operation::new(routes::API_BATCH_RUN, "run_batch", "Run a batch now")
+                .says("Settles what is due. Run again at once, it does nothing.")
+                .may_take::<Nothing>()
+                .answers::<Run>(200, "The batch, or that nothing is due."),
+            Operation::new(routes::API_BATCH, "get_batch", "Get a batch")
+                .answers::<Shown>(200, "The batch."),
+            Operation::new(
+                routes::API_BATCH_ITEMS,
+                "list_batch_items",
+                "List a batch's items",
+            )
+            .says("In the order of its plan.")
+            .filter(
+                "state",
+                Takes::one_of::<names::ItemState>(),
+                "In this state.",
+            )
+            .lists::<ShownItem>("The `position` of the last row of the page before."),
+        ],
+    }
+}
+
 /// A batch as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Batch")]
 struct Shown {
     id: BatchId,
+    #[schemars(with = "names::BatchKind")]
     kind: &'static str,
+    #[schemars(with = "names::BatchState")]
     state: &'static str,
+    /// The start of its slot.
     slot_at: Timestamp,
+    /// What is due by then is in it.
     cut_off: Timestamp,
     planned_at: Timestamp,
     done_at: Option<Timestamp>,
+    /// How many items its plan has.
     items: i64,
     settled: i64,
     reversed: i64,
@@ -71,14 +125,21 @@ fn shown(batch: Batch) -> Shown {
 }
 
 /// An item of a plan as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BatchItem")]
 pub(super) struct ShownItem {
+    /// Its place in the plan, which is the cursor.
     position: i64,
     qualification: QualificationId,
+    #[schemars(with = "names::ItemAction")]
     action: &'static str,
+    /// What is given or taken back; positive in both cases.
     amounts: Vec<Reward>,
+    /// Why: a stable code.
     reason: String,
+    #[schemars(with = "names::ItemState")]
     state: &'static str,
+    /// What came of it.
     outcome: Option<String>,
 }
 
@@ -147,9 +208,11 @@ async fn items(
 }
 
 /// When the next batch runs by itself.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NextBatch")]
 struct Next {
     next_at: Option<Timestamp>,
+    /// A cron expression with seconds, in UTC.
     schedule: String,
 }
 
@@ -161,19 +224,25 @@ async fn next(State(api): State<Arc<Api>>) -> Answer {
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "BatchPreviewRequest")]
 struct Ask {
+    /// The instant to preview; now, if left out.
+    #[schemars(with = "Option<Timestamp>")]
     cut_off: Option<String>,
 }
 
 /// What a batch would do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BatchPreview")]
 struct Preview {
     cut_off: Timestamp,
+    /// How many would settle.
     settle: usize,
     reverse: usize,
     reinstate: usize,
+    /// How many would be left for later.
     skip: usize,
     /// What the ledger would change by, per currency.
     amounts: Vec<Money>,
@@ -230,9 +299,12 @@ impl Seen {
 }
 
 /// What running came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BatchRun")]
 struct Run {
+    /// The batch that ran.
     batch: Option<Shown>,
+    /// Whether there was nothing to do.
     nothing_due: bool,
 }
 

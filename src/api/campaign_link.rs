@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{Answer, ok};
 use super::caller::Caller;
+use super::document::operation::Operation;
 use super::input::Input;
 use super::refusal::not_found;
 use crate::access::routes::{self, On};
@@ -26,12 +28,44 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_CAMPAIGN_LINK_PUT, put)
 }
 
+pub(super) fn describe() -> Vec<Operation> {
+    vec![
+        Operation::new(
+            routes::API_CAMPAIGN_LINK,
+            "get_campaign_link",
+            "Get where a campaign's links lead",
+        )
+        .answers::<Shown>(200, "The landing page and how long a click is remembered."),
+        Operation::new(
+            routes::API_CAMPAIGN_LINK_PUT,
+            "set_campaign_link",
+            "Set where a campaign's links lead",
+        )
+        .takes::<Put>()
+        .refuses(
+            422,
+            &[
+                "landing_page_invalid",
+                "cookie_days_invalid",
+                "origins_too_many",
+                "origin_invalid",
+            ],
+        )
+        .answers::<Shown>(200, "The links as they are now."),
+    ]
+}
+
 /// A campaign's links.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CampaignLink")]
 struct Shown {
     campaign: CampaignId,
+    /// The page that the links lead to.
+    #[schemars(with = "String")]
     landing_page: LandingPage,
+    /// For how many days the landing page remembers a click.
     cookie_days: u32,
+    /// Other origins whose pages may register leads, beside the landing page's.
     origins: Vec<String>,
     changed_at: Timestamp,
 }
@@ -56,11 +90,15 @@ async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>
     ok(&shown(link.ok_or_else(|| not_found("referral link"))?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CampaignLinkInput")]
 struct Put {
+    /// A whole address, such as `https://www.example.com/welcome`.
     landing_page: String,
+    /// 1 to 365; 60 if it is left out.
     cookie_days: Option<i64>,
+    /// Scheme and host of each, ten at most.
     #[serde(default)]
     origins: Vec<String>,
 }

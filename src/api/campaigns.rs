@@ -8,11 +8,13 @@ use axum::extract::{Path, State};
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{self, Answer, List, ok, with};
 use super::caller::Caller;
+use super::document::operation::{Operation, Resource};
 use super::input::Input;
 use super::params::{Params, bad_cursor};
 use super::refusal::{self, not_found};
@@ -35,18 +37,53 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_CAMPAIGN_REVISIONS, revisions)
 }
 
+pub(super) fn describe() -> Resource {
+    let mut operations = vec![
+        Operation::new(routes::API_CAMPAIGNS, "list_campaigns", "List campaigns")
+            .lists::<Shown>("The `id` of the last row of the page before."),
+        Operation::new(routes::API_CAMPAIGN, "get_campaign", "Get a campaign")
+            .answers::<Shown>(200, "The campaign in its current revision."),
+        Operation::new(routes::API_CAMPAIGN_PUT, "save_campaign", "Save a campaign")
+            .says("Every save is a new revision. Say which one was edited, so that nobody writes over what they have not seen.")
+            .conditional()
+            .takes::<Put>()
+            .refuses(
+                422,
+                &["account_mismatch", "id_mismatch", "mode_mismatch", "rules_invalid"],
+            )
+            .answers::<Shown>(200, "Saved, or the same rules as before.")
+            .answers::<Shown>(201, "The campaign is new."),
+        Operation::new(routes::API_CAMPAIGN_REVISIONS, "list_revisions", "List revisions")
+            .says("The newest first. Revisions never change.")
+            .lists::<ShownRevision>("The `number` of the last row of the page before."),
+    ];
+    operations.extend(super::campaign_link::describe());
+    operations.extend(super::backtests::operations());
+    Resource {
+        name: "campaigns",
+        says: "Rules and their revisions, and trying rules on the past before they are saved.",
+        operations,
+    }
+}
+
 /// A campaign in its current revision.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Campaign")]
 struct Shown {
     id: String,
     name: String,
+    /// The current revision, also in `ETag`.
     number: i64,
+    /// `sha256:…` of what the rules say.
     revision: String,
     saved_at: Timestamp,
     saved_by: String,
     reason: String,
+    /// When it starts, if it says so.
     starts: Option<Timestamp>,
+    /// When it ends, if it says so.
     ends: Option<Timestamp>,
+    /// The campaign file (TOML).
     source: String,
 }
 
@@ -101,8 +138,10 @@ fn tagged(status: StatusCode, stored: StoredRevision) -> Result<Response, Proble
 }
 
 /// One revision; revisions never change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Revision")]
 struct ShownRevision {
+    /// Its number, which is the cursor.
     number: i64,
     revision: String,
     saved_at: Timestamp,
@@ -134,10 +173,13 @@ async fn revisions(
     }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CampaignSave")]
 struct Put {
+    /// The campaign file (TOML).
     source: String,
+    /// Why, for whoever reads the history.
     #[serde(default)]
     reason: String,
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{Answer, List, ok};
 use super::caller::Caller;
+use super::document::names;
+use super::document::operation::{Operation, Resource, Takes};
 use super::input::Input;
 use super::params::{Params, bad_cursor};
 use super::refusal;
@@ -34,11 +37,50 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_CASE_UNDO, undo)
 }
 
+pub(super) fn describe() -> Resource {
+    Resource {
+        name: "cases",
+        says: "Conflicts that a person decides: what was seen, what each choice would change, deciding and undoing it.",
+        operations: vec![
+            Operation::new(routes::API_CASES, "list_cases", "List cases")
+                .says("The oldest first; open ones unless `state` says otherwise.")
+                .filter(
+                    "state",
+                    Takes::one_of::<names::CaseState>(),
+                    "In this state.",
+                )
+                .filter("kind", Takes::one_of::<CaseKind>(), "Of this kind.")
+                .lists::<Shown>("The `id` of the last row of the page before."),
+            Operation::new(routes::API_CASE, "get_case", "Get a case")
+                .answers::<Detail>(200, "The case with its candidates and choices."),
+            Operation::new(routes::API_CASE_PREVIEW, "preview_case", "Preview a choice")
+                .says("The verdicts that a choice would change; nothing is changed.")
+                .takes::<Ask>()
+                .refuses(409, &["already_settled", "case_gone"])
+                .refuses(422, &["choice_invalid"])
+                .lists_all::<Effect>(),
+            Operation::new(routes::API_CASE_RESOLVE, "resolve_case", "Decide a case")
+                .takes::<Resolve>()
+                .refuses(409, &["already_settled", "case_gone", "case_resolved"])
+                .refuses(422, &["choice_invalid", "reason_missing"])
+                .answers::<Detail>(200, "The case as it is now."),
+            Operation::new(routes::API_CASE_UNDO, "undo_case", "Undo a decision")
+                .says("The case is open again, unless what it led to is settled.")
+                .takes::<Undo>()
+                .refuses(409, &["already_settled", "case_gone", "case_not_resolved"])
+                .refuses(422, &["reason_missing"])
+                .answers::<Detail>(200, "The case as it is now."),
+        ],
+    }
+}
+
 /// A case in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Case")]
 struct Shown {
     id: CaseId,
     kind: CaseKind,
+    #[schemars(with = "names::CaseState")]
     state: &'static str,
     campaign: CampaignId,
     referral: ReferralId,
@@ -83,24 +125,30 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
 }
 
 /// A case with its candidates and choices.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CaseDetail")]
 struct Detail {
     #[serde(flatten)]
     case: Shown,
+    /// What was seen, in words.
     #[serde(rename = "detail")]
     words: String,
     candidates: Vec<Candidate>,
+    /// The choices that it accepts.
     choices: Vec<Choice>,
+    /// The decision in force.
     decision: Option<Decision>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Candidate")]
 struct Candidate {
     customer: CustomerId,
     created: Option<Timestamp>,
     emails: Vec<CanonicalEmail>,
     deleted: bool,
     matched_by: MatchedBy,
+    /// How many of its payments would count if it were the person.
     counted_payments: usize,
     counted_spend: Vec<Money>,
 }
@@ -134,11 +182,15 @@ async fn look(api: &Api, caller: &Caller, id: &CaseId) -> Result<CaseView, Probl
 }
 
 /// A choice as somebody writes it; the case lists the ones it accepts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ChoiceInput")]
 struct Chosen {
+    /// One of the case's `choices`.
     choose: String,
+    /// The customer, where `choose` is `customer`.
     customer: Option<String>,
+    /// The promoter, where `choose` is `promoter`.
     promoter: Option<String>,
 }
 
@@ -169,14 +221,16 @@ impl Chosen {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CasePreviewRequest")]
 struct Ask {
     choice: Chosen,
 }
 
 /// A verdict that a choice would change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Effect")]
 struct Effect {
     campaign: CampaignId,
     referral: ReferralId,
@@ -184,7 +238,8 @@ struct Effect {
     after: Option<Side>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Judged")]
 struct Side {
     sentence: String,
     verdict: Verdict,
@@ -223,10 +278,12 @@ async fn preview(
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CaseResolve")]
 struct Resolve {
     choice: Chosen,
+    /// Why, in a few words.
     reason: String,
 }
 
@@ -249,9 +306,11 @@ async fn resolve(
     ok(&detail(look(&api, &caller, &id).await?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CaseUndo")]
 struct Undo {
+    /// Why, in a few words.
     reason: String,
 }
 

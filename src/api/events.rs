@@ -6,16 +6,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{self, Answer, List, ok, with};
 use super::caller::Caller;
+use super::document::names;
+use super::document::operation::{Operation, Resource, Takes};
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal::{self, not_found};
 use crate::access::routes::{self, On};
 use crate::clock::SECOND_US;
+use crate::domain::decision::Decision;
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
@@ -37,22 +41,99 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_NEAR_MISS_DISMISS, dismiss)
 }
 
+pub(super) fn describe() -> Resource {
+    Resource {
+        name: "events",
+        says: "What Stripe sent and what became of it. Bodies are not answered: they hold customers' data.",
+        operations: vec![
+            Operation::new(routes::API_EVENTS, "list_events", "List events")
+                .says("The newest first.")
+                .filter(
+                    "state",
+                    Takes::one_of::<names::EventState>(),
+                    "In this state.",
+                )
+                .filter(
+                    "type",
+                    Takes::Text,
+                    "Of this type, such as `charge.succeeded`.",
+                )
+                .lists::<Shown>("The `id` of the last row of the page before."),
+            Operation::new(routes::API_EVENT, "get_event", "Get an event")
+                .answers::<Shown>(200, "The event."),
+            Operation::new(
+                routes::API_EVENT_REPLAY,
+                "replay_event",
+                "Read an event again",
+            )
+            .says("After a fix, an event that could not be used is read once more.")
+            .may_take::<Nothing>()
+            .refuses(409, &["already_waiting"])
+            .answers::<Shown>(202, "It waits to be read."),
+        ],
+    }
+}
+
+pub(super) fn describe_near_misses() -> Resource {
+    Resource {
+        name: "near-misses",
+        says: "What almost matched, and what kept it from matching.",
+        operations: vec![
+            Operation::new(
+                routes::API_NEAR_MISSES,
+                "list_near_misses",
+                "List near misses",
+            )
+            .says("The newest first.")
+            .lists::<ShownNear>("The `id` of the last row of the page before."),
+            Operation::new(
+                routes::API_NEAR_MISS_LINK,
+                "link_near_miss",
+                "Say that it is the same person",
+            )
+            .says("From then on the customer matches the referral; the decision can be taken back until what it led to is settled.")
+            .takes::<Why>()
+            .refuses(409, &["not_linkable"])
+            .refuses(422, &["reason_missing"])
+            .answers::<Decision>(200, "The decision."),
+            Operation::new(
+                routes::API_NEAR_MISS_DISMISS,
+                "dismiss_near_miss",
+                "Say that they are two people",
+            )
+            .says("It is no near miss any more.")
+            .takes::<Why>()
+            .refuses(409, &["not_linkable"])
+            .refuses(422, &["reason_missing"])
+            .answers::<Decision>(200, "The decision."),
+        ],
+    }
+}
+
 /// An event as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 struct Shown {
     id: String,
     r#type: String,
     api_version: Option<String>,
+    /// When it happened, by Stripe's clock.
     created: Timestamp,
     received_at: Timestamp,
+    #[schemars(with = "names::EventState")]
     state: String,
+    /// Why it was not used.
     reason: Option<Reason>,
+    /// How often Stripe delivered it.
     deliveries: i64,
+    /// How often another body came under its id.
     conflicts: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EventReason")]
 struct Reason {
+    /// The stable code.
     code: String,
     detail: Option<String>,
 }
@@ -132,9 +213,11 @@ async fn replay(
 }
 
 /// A near miss as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NearMiss")]
 struct ShownNear {
     id: String,
+    /// What kept it from matching: a stable code.
     kind: String,
     campaign: Option<String>,
     referral: Option<String>,
@@ -169,9 +252,11 @@ async fn near(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
     }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NearMissAnswer")]
 struct Why {
+    /// Why, in a few words, for whoever asks later.
     reason: String,
 }
 

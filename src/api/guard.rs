@@ -7,13 +7,29 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_ENCODING;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 
 use super::caller::authenticate;
-use super::{Api, BODY_BYTES_MAX, idempotency, method_not_allowed, refusal};
+use super::params::Params;
+use super::{Api, BODY_BYTES_MAX, document, idempotency, method_not_allowed, refusal};
 use crate::access::routes::{self, Needs, Route};
 use crate::http::{Problem, body};
+
+/// Refuses parameters that the document does not name, and ids that nothing can have: those
+/// that are no UTF-8, or have control characters, which PostgreSQL could not even compare.
+fn check_address(parts: &Parts, route: Route) -> Result<(), Problem> {
+    let known = document::parameters(route).unwrap_or_default();
+    Params::of(&parts.uri)?.only(known)?;
+    let path = percent_decode_str(parts.uri.path()).decode_utf8();
+    let is_plain = path.is_ok_and(|path| !path.chars().any(char::is_control));
+    if is_plain {
+        return Ok(());
+    }
+    Err(Problem::not_found("There is nothing of this id."))
+}
 
 /// Answers a request, or says why not.
 pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
@@ -31,6 +47,7 @@ async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response
     if let Needs::May(permission) = route.needs() {
         caller.may(permission)?;
     }
+    check_address(&parts, route)?;
     let encoding = parts.headers.get(CONTENT_ENCODING);
     if encoding.is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Problem::new(

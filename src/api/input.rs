@@ -5,8 +5,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_path_to_error::{Path, Segment};
 
 use super::refusal;
@@ -147,18 +148,6 @@ fn ending_in(pointer: String, name: &str) -> String {
     }
 }
 
-/// A field that may be left out (unchanged), `null` (taken away) or a value.
-pub type Given<T> = Option<Option<T>>;
-
-/// Reads a field that may be left out (unchanged), `null` (taken away) or a value.
-pub fn given<'de, D, T>(deserializer: D) -> Result<Given<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
-}
-
 /// An instant in a field.
 pub fn instant(text: Option<&str>, pointer: &str) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = text else { return Ok(None) };
@@ -170,7 +159,7 @@ pub fn instant(text: Option<&str>, pointer: &str) -> Result<Option<Timestamp>, P
 }
 
 /// The body of an address that takes nothing.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 

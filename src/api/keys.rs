@@ -6,11 +6,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{Answer, List, instant, ok, with};
 use super::caller::Caller;
+use super::document::operation::{Operation, Resource};
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal::{self, not_found};
@@ -29,11 +31,38 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_KEY_REVOKE, revoke)
 }
 
+pub(super) fn describe() -> Resource {
+    Resource {
+        name: "keys",
+        says: "API keys. A key is shown once, when it is made, and gives no scope that it does not have.",
+        operations: vec![
+            Operation::new(routes::API_KEYS, "list_keys", "List keys")
+                .lists::<Shown>("The `id` of the last row of the page before."),
+            Operation::new(routes::API_KEY_ADD, "make_key", "Make a key")
+                .says("The answer holds the key itself, so no `Idempotency-Key` is taken.")
+                .takes::<New>()
+                .secret()
+                .refuses(403, &["scope_not_yours"])
+                .refuses(422, &["name_invalid", "scope_invalid"])
+                .answers::<Made>(201, "The key, the only time that it can be seen."),
+            Operation::new(routes::API_KEY, "get_key", "Get a key")
+                .answers::<Shown>(200, "What is known of the key, without the key itself."),
+            Operation::new(routes::API_KEY_REVOKE, "revoke_key", "Revoke a key")
+                .says("It opens nothing from now on, for ever.")
+                .may_take::<Nothing>()
+                .refuses(409, &["nothing_to_change"])
+                .answers::<Shown>(200, "The key, revoked."),
+        ],
+    }
+}
+
 /// A key as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
 struct Shown {
     id: String,
     name: String,
+    /// What it may do; `*` is everything.
     scopes: Vec<String>,
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
@@ -71,16 +100,21 @@ async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Shown, Problem> {
     found.map(shown).ok_or_else(|| not_found("key"))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "KeyInput")]
 struct New {
+    /// What people call it.
     name: String,
+    /// What it may do.
     scopes: Vec<String>,
 }
 
 /// A new key, the only time that it can be seen.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NewKey")]
 struct Made {
+    /// The key itself.
     key: String,
     #[serde(flatten)]
     shown: Shown,

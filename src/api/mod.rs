@@ -7,11 +7,15 @@
 
 mod answer;
 mod audit;
+mod backtests;
 mod batches;
 mod caller;
 mod campaign_link;
 mod campaigns;
 mod cases;
+mod connections;
+mod customers;
+pub mod document;
 mod events;
 mod guard;
 mod idempotency;
@@ -19,11 +23,13 @@ mod input;
 mod keys;
 mod ledger;
 mod params;
+mod payments;
 mod promoters;
 mod qualifications;
 mod referral_view;
 mod referrals;
 mod refusal;
+mod rewards;
 mod users;
 
 use std::collections::BTreeMap;
@@ -36,6 +42,7 @@ use axum::middleware::from_fn_with_state;
 
 use self::caller::Caller;
 use crate::access::Access;
+use crate::backtests::Backtests;
 use crate::http::Problem;
 use crate::shared::App;
 
@@ -46,6 +53,8 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug)]
 struct Api {
     app: Arc<App>,
+    /// Drafts that are tried on the past, shared with the pages.
+    backtests: Arc<Backtests>,
     /// Time to send a body.
     body_read: Duration,
     /// When each key's use was written down last, unix seconds.
@@ -65,28 +74,34 @@ impl Api {
 }
 
 /// Every route of the API.
-pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
+pub fn routes(app: &Arc<App>, body_read: Duration, backtests: &Arc<Backtests>) -> Router {
     let api = Arc::new(Api {
         app: Arc::clone(app),
+        backtests: Arc::clone(backtests),
         body_read,
         noted: Mutex::default(),
     });
     let resources = Router::new()
         .merge(audit::routes())
+        .merge(backtests::routes())
         .merge(batches::routes())
         .merge(campaign_link::routes())
         .merge(campaigns::routes())
         .merge(cases::routes())
+        .merge(connections::routes())
+        .merge(customers::routes())
         .merge(events::routes())
         .merge(keys::routes())
         .merge(ledger::routes())
+        .merge(payments::routes())
         .merge(promoters::routes())
         .merge(qualifications::routes())
         .merge(referrals::routes())
+        .merge(rewards::routes())
         .merge(users::routes())
         .route_layer(from_fn_with_state(Arc::clone(&api), guard::guard))
         .method_not_allowed_fallback(|| async { method_not_allowed() });
-    resources.with_state(api)
+    document::routes().merge(resources).with_state(api)
 }
 
 fn method_not_allowed() -> Problem {

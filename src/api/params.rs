@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequestParts, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
 
 use super::refusal;
@@ -11,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::http::Problem;
 
 /// Rows of a page unless told otherwise.
-const LIMIT_DEFAULT: u32 = 25;
+pub const LIMIT_DEFAULT: u32 = 25;
 /// Rows of a page at most.
 pub const LIMIT_MAX: u32 = 100;
 
@@ -23,18 +24,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|_| refusal::parameter("", "The parameters cannot be read."))?;
-        let mut params = BTreeMap::new();
-        for (name, value) in pairs.0 {
-            if value.chars().any(char::is_control) {
-                return Err(refusal::parameter(&name, "It has control characters."));
-            }
-            if params.insert(name.clone(), value).is_some() {
-                return Err(refusal::parameter(&name, "It is there twice."));
-            }
-        }
-        Ok(Self(params))
+        Self::of(&parts.uri)
     }
 }
 
@@ -55,23 +45,39 @@ impl Page {
 }
 
 impl Params {
+    /// The parameters of an address, each once.
+    pub fn of(uri: &Uri) -> Result<Self, Problem> {
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|_| refusal::parameter("", "The parameters cannot be read."))?;
+        let mut params = BTreeMap::new();
+        for (name, value) in pairs.0 {
+            if value.chars().any(char::is_control) {
+                return Err(refusal::parameter(&name, "It has control characters."));
+            }
+            if params.insert(name.clone(), value).is_some() {
+                return Err(refusal::parameter(&name, "It is there twice."));
+            }
+        }
+        Ok(Self(params))
+    }
+
+    /// Refuses parameters that are not among these.
+    pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        let unknown = self.0.keys().find(|name| !known.contains(&name.as_str()));
+        let Some(unknown) = unknown else {
+            return Ok(());
+        };
+        let takes = match known {
+            [] => "it takes none".to_owned(),
+            names => names.join(", "),
+        };
+        let detail = format!("There is no such parameter here; {takes}.");
+        Err(refusal::parameter(unknown, detail))
+    }
+
     /// The page of a list that has these filters and no others.
     pub fn page(&self, filters: &[&str]) -> Result<Page, Problem> {
-        let known = |name: &&String| {
-            ["limit", "starting_after"]
-                .iter()
-                .chain(filters)
-                .any(|known| known == name)
-        };
-        if let Some(unknown) = self.0.keys().find(|name| !known(name)) {
-            let filters = filters.join(", ");
-            let detail =
-                format!("There is no such parameter here; limit, starting_after, {filters}");
-            return Err(refusal::parameter(
-                unknown,
-                format!("{}.", detail.trim_end_matches(", ")),
-            ));
-        }
+        self.only(&[&["limit", "starting_after"], filters].concat())?;
         let limit = match self.text("limit") {
             None => LIMIT_DEFAULT,
             Some(text) => text

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Api;
 use super::answer::{Answer, List, ok, with};
 use super::caller::Caller;
-use super::input::{Given, Input, Nothing, given};
+use super::document::operation::{Operation, Resource, Takes};
+use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal::not_found;
 use crate::access::routes::{self, On};
@@ -34,15 +36,75 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_PROMOTER_UNSUSPEND, unsuspended)
 }
 
+pub(super) fn describe() -> Resource {
+    Resource {
+        name: "promoters",
+        says: "The people who refer.",
+        operations: vec![
+            Operation::new(routes::API_PROMOTERS, "list_promoters", "List promoters")
+                .says("In order of id.")
+                .filter("email", Takes::Text, "Of this email address.")
+                .filter("code", Takes::Text, "With this code in the referral link.")
+                .lists::<Shown>("The `id` of the last row of the page before."),
+            Operation::new(routes::API_PROMOTER_ADD, "add_promoter", "Add a promoter")
+                .takes::<PromoterInput>()
+                .refuses(409, &["coupon_in_use", "id_taken"])
+                .refuses(422, REFUSED)
+                .answers::<Shown>(201, "The promoter."),
+            Operation::new(routes::API_PROMOTER, "get_promoter", "Get a promoter")
+                .answers::<Shown>(200, "The promoter."),
+            Operation::new(
+                routes::API_PROMOTER_EDIT,
+                "change_promoter",
+                "Change a promoter",
+            )
+            .may_take::<PromoterChange>()
+            .refuses(409, &["coupon_in_use"])
+            .refuses(422, REFUSED)
+            .answers::<Shown>(200, "The promoter."),
+            Operation::new(
+                routes::API_PROMOTER_SUSPEND,
+                "suspend_promoter",
+                "Suspend a promoter",
+            )
+            .says("It earns nothing from now on; its open referrals are judged again.")
+            .may_take::<Nothing>()
+            .answers::<Shown>(200, "The promoter, suspended."),
+            Operation::new(
+                routes::API_PROMOTER_UNSUSPEND,
+                "unsuspend_promoter",
+                "Reinstate a promoter",
+            )
+            .may_take::<Nothing>()
+            .answers::<Shown>(200, "The promoter, no longer suspended."),
+            super::users::describe_invite(),
+        ],
+    }
+}
+
+/// Codes of fields that a promoter cannot have.
+const REFUSED: &[&str] = &[
+    "coupon_invalid",
+    "coupon_is_promotion_code",
+    "email_invalid",
+    "id_invalid",
+    "name_invalid",
+];
+
 /// A promoter as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Promoter")]
 struct Shown {
     id: PromoterId,
     name: String,
     email: Option<CanonicalEmail>,
+    /// The code in its referral link.
     code: Option<String>,
+    /// Coupon ids that attribute a payment to it.
     coupons: Vec<CouponId>,
+    /// Its own Stripe customer id, if it is a customer too.
     stripe_customer_id: Option<String>,
+    /// Whether it earns nothing for now.
     suspended: bool,
     created_at: Timestamp,
 }
@@ -64,28 +126,8 @@ fn shown(stored: StoredPromoter) -> Shown {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct New {
-    id: Option<String>,
-    name: String,
-    email: Option<String>,
-    code: Option<String>,
-    #[serde(default)]
-    coupons: Vec<String>,
-    stripe_customer_id: Option<String>,
-}
-
 async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answer {
-    let new: New = input.json()?;
-    let input = PromoterInput {
-        id: new.id.unwrap_or_default(),
-        name: new.name,
-        email: new.email,
-        code: new.code,
-        coupons: new.coupons,
-        stripe_customer_id: new.stripe_customer_id,
-    };
+    let input: PromoterInput = input.json()?;
     let app = &api.app;
     let created = create(
         &app.db,
@@ -149,33 +191,13 @@ async fn find(api: &Api, caller: &Caller, id: &PromoterId) -> Result<StoredPromo
     found.ok_or_else(|| not_found("promoter"))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Edit {
-    name: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    email: Given<String>,
-    #[serde(default, deserialize_with = "given")]
-    code: Given<String>,
-    coupons: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "given")]
-    stripe_customer_id: Given<String>,
-}
-
 async fn edit(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(id): Path<String>,
     input: Input,
 ) -> Answer {
-    let edit: Edit = input.json()?;
-    let wanted = PromoterChange {
-        name: edit.name,
-        email: edit.email,
-        code: edit.code,
-        coupons: edit.coupons,
-        stripe_customer_id: edit.stripe_customer_id,
-    };
+    let wanted: PromoterChange = input.json()?;
     let (app, id) = (&api.app, PromoterId::from(id));
     let clock = app.clock.as_ref();
     let changed = change(&app.db, &caller.connection, clock, &id, wanted, &caller.by).await?;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Api;
 use super::answer::{Answer, List, ok};
 use super::batches::ShownItem;
 use super::caller::Caller;
+use super::document::names;
+use super::document::operation::{Operation, Resource, Takes};
 use super::ledger::ShownTransaction;
 use super::params::{Params, bad_cursor};
 use super::refusal::not_found;
@@ -33,20 +36,56 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_QUALIFICATION, one)
 }
 
+pub(super) fn describe() -> Resource {
+    Resource {
+        name: "qualifications",
+        says: "Positive verdicts that wait to be settled, and what became of them in batches and ledger.",
+        operations: vec![
+            Operation::new(
+                routes::API_QUALIFICATIONS,
+                "list_qualifications",
+                "List qualifications",
+            )
+            .says("In order of id.")
+            .filter("campaign", Takes::Text, "In this campaign.")
+            .filter("promoter", Takes::Text, "Of this promoter.")
+            .filter(
+                "state",
+                Takes::one_of::<names::QualificationState>(),
+                "In this state.",
+            )
+            .lists::<Shown>("The `id` of the last row of the page before."),
+            Operation::new(
+                routes::API_QUALIFICATION,
+                "get_qualification",
+                "Get a qualification",
+            )
+            .answers::<Detail>(200, "The qualification with its batches and transactions."),
+        ],
+    }
+}
+
 /// A qualification as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Qualification")]
 struct Shown {
     id: QualificationId,
     campaign: CampaignId,
     revision: RevisionId,
     referral: ReferralId,
     promoter: PromoterId,
+    /// The referred person: one reward a person in a campaign.
     customer: String,
+    #[schemars(with = "names::QualificationState")]
     state: &'static str,
+    /// Why it is in this state: a stable code.
     reason: String,
     qualified_at: Timestamp,
+    /// The earliest instant at which it may settle.
     settle_after: Timestamp,
+    /// What it owes.
     rewards: Vec<Reward>,
+    /// What the ledger has given for it in all, reversals taken off.
     given: Vec<Reward>,
     created_at: Timestamp,
     changed_at: Timestamp,
@@ -72,7 +111,8 @@ fn shown(q: Qualification) -> Shown {
 }
 
 /// A qualification with what became of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "QualificationDetail")]
 pub(super) struct Detail {
     #[serde(flatten)]
     shown: Shown,
@@ -81,7 +121,8 @@ pub(super) struct Detail {
 }
 
 /// What a batch did with a qualification.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InBatch")]
 struct InBatch {
     batch: BatchId,
     #[serde(flatten)]

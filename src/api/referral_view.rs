@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::email::CanonicalEmail;
@@ -20,7 +21,8 @@ use crate::store::verdicts::StoredVerdict;
 use crate::store::{StoreError, Tx};
 
 /// A referral as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Referral")]
 pub(super) struct Shown {
     id: ReferralId,
     campaign: CampaignId,
@@ -32,10 +34,13 @@ pub(super) struct Shown {
     stripe_customer_id: Option<String>,
     referred_at: Option<Timestamp>,
     state: VerdictState,
+    /// The verdict in a sentence.
     sentence: String,
+    /// The deciding reason.
     reason: Option<Reason>,
     qualified_at: Option<Timestamp>,
     settle_after: Option<Timestamp>,
+    /// The case to decide, when in review.
     case: Option<CaseId>,
 }
 

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{Answer, List, ok, with};
 use super::caller::Caller;
+use super::document::operation::{Operation, Resource, Takes};
 use super::input::{Input, instant};
 use super::params::{Params, bad_cursor};
 use super::qualifications::{Detail, details};
-use super::referral_view::{as_seen, present};
+use super::referral_view::{Shown, as_seen, present};
 use super::refusal::not_found;
 use crate::access::routes::{self, On};
 use crate::domain::ids::{CampaignId, ReferralId};
@@ -46,15 +48,61 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_REFERRAL_EXPLANATION, explanation)
 }
 
-#[derive(Debug, Deserialize)]
+pub(super) fn describe() -> Resource {
+    Resource {
+        name: "referrals",
+        says: "Claims that a promoter brought a person, and what the rules make of them.",
+        operations: vec![
+            Operation::new(routes::API_REFERRALS, "list_referrals", "List referrals")
+                .says("As far as they are judged, with those that a coupon made (`coupon:<campaign>:<customer>`).")
+                .filter("campaign", Takes::Text, "In this campaign.")
+                .filter("promoter", Takes::Text, "Of this promoter.")
+                .filter("state", Takes::one_of::<VerdictState>(), "In this state.")
+                .lists::<Shown>("The `id` of the last row of the page before."),
+            Operation::new(routes::API_REFERRAL_ADD, "register_referral", "Register a referral")
+                .says("Payments that are known already count as the rules say. A person who was referred by the same promoter before is that referral again.")
+                .takes::<New>()
+                .refuses(409, &["already_referred", "id_taken"])
+                .refuses(
+                    422,
+                    &[
+                        "campaign_unknown",
+                        "email_invalid",
+                        "id_invalid",
+                        "person_missing",
+                        "promoter_unknown",
+                        "time_invalid",
+                    ],
+                )
+                .answers::<Shown>(200, "The referral that was there already.")
+                .answers::<Shown>(201, "The referral, judged."),
+            Operation::new(routes::API_REFERRAL, "get_referral", "Get a referral")
+                .answers::<Shown>(200, "The referral."),
+            Operation::new(
+                routes::API_REFERRAL_EXPLANATION,
+                "explain_referral",
+                "Explain a referral",
+            )
+            .says("Why it is where it is: the evidence, what would change it, and what became of it down to the ledger.")
+            .answers::<Explanation>(200, "The explanation."),
+        ],
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ReferralInput")]
 struct New {
+    /// Made from the rest if left out.
     id: Option<String>,
     campaign: String,
     promoter: String,
     email: Option<String>,
+    /// The person's id in your product, compared with customers' metadata.
     uid: Option<String>,
     stripe_customer_id: Option<String>,
+    /// Now, if left out.
+    #[schemars(with = "Option<Timestamp>")]
     referred_at: Option<String>,
 }
 
@@ -126,13 +174,17 @@ async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>
 }
 
 /// Why a referral is where it is, down to the ledger.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Explanation")]
 struct Explanation {
     referral: ReferralId,
+    /// The verdict in a sentence.
     sentence: String,
+    /// The whole explanation in words.
     text: String,
     verdict: Verdict,
     evaluated_at: Timestamp,
+    /// When it is judged again by itself.
     next_check_at: Option<Timestamp>,
     qualifications: Vec<Detail>,
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::answer::{Answer, List, ok, with};
 use super::caller::Caller;
+use super::document::names;
+use super::document::operation::{Operation, Resource, Takes};
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use super::refusal;
@@ -33,15 +36,92 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .on(routes::API_PROMOTER_INVITE, invite_promoter)
 }
 
+pub(super) fn describe() -> Resource {
+    Resource {
+        name: "users",
+        says: "People with an account: inviting them, changing their role, deactivating them.",
+        operations: vec![
+            Operation::new(routes::API_USERS, "list_users", "List users")
+                .says("In order of id.")
+                .filter("role", Takes::one_of::<names::Role>(), "Of this role.")
+                .refuses(404, &["not_found"])
+                .lists::<Shown>("The `id` of the last row of the page before."),
+            Operation::new(routes::API_USER_INVITE, "invite_user", "Invite somebody")
+                .says("They are sent a link. Nobody makes somebody who may do more than they do.")
+                .takes::<Invite>()
+                .refuses(403, &["forbidden"])
+                .refuses(404, &["not_found"])
+                .refuses(409, &["email_in_use"])
+                .refuses(
+                    422,
+                    &[
+                        "email_invalid",
+                        "name_invalid",
+                        "promoter_invalid",
+                        "role_invalid",
+                    ],
+                )
+                .answers::<Shown>(201, "The user."),
+            Operation::new(routes::API_USER, "get_user", "Get a user")
+                .answers::<Shown>(200, "The user."),
+            Operation::new(routes::API_USER_EDIT, "change_user", "Give a user a role")
+                .takes::<Edit>()
+                .refuses(403, &["forbidden"])
+                .refuses(409, &["nothing_to_change"])
+                .refuses(422, &["promoter_invalid", "role_invalid"])
+                .answers::<Shown>(200, "The user."),
+            Operation::new(
+                routes::API_USER_DEACTIVATE,
+                "deactivate_user",
+                "Deactivate a user",
+            )
+            .says("They are signed out everywhere and cannot sign in.")
+            .may_take::<Nothing>()
+            .refuses(403, &["forbidden"])
+            .refuses(409, &["nothing_to_change"])
+            .answers::<Shown>(200, "The user, deactivated."),
+            Operation::new(
+                routes::API_USER_REACTIVATE,
+                "reactivate_user",
+                "Reactivate a user",
+            )
+            .may_take::<Nothing>()
+            .refuses(403, &["forbidden"])
+            .refuses(409, &["nothing_to_change"])
+            .answers::<Shown>(200, "The user, who may sign in again."),
+        ],
+    }
+}
+
+/// Promoters are invited under their own address.
+pub(super) fn describe_invite() -> Operation {
+    Operation::new(
+        routes::API_PROMOTER_INVITE,
+        "invite_promoter",
+        "Invite a promoter to the portal",
+    )
+    .says("They are sent a link, to the promoter's email or to the one given.")
+    .may_take::<InvitePromoter>()
+    .refuses(403, &["forbidden"])
+    .refuses(409, &["email_in_use"])
+    .refuses(422, &["email_invalid", "name_invalid", "promoter_invalid"])
+    .answers::<Shown>(201, "The user that the promoter is.")
+}
+
 /// A person as they are answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "User")]
 struct Shown {
     id: UserId,
     email: CanonicalEmail,
     name: String,
+    #[schemars(with = "names::Role")]
     role: Role,
+    /// The promoter they are, if their role is that.
     promoter: Option<PromoterId>,
+    #[schemars(with = "names::UserState")]
     state: &'static str,
+    /// Whether they have a password; without one they sign in by mail.
     has_password: bool,
     created_at: Timestamp,
     changed_at: Timestamp,
@@ -79,13 +159,16 @@ async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>
     ok(&shown(api.access(&caller)?.user(&id.into()).await?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "UserInvite")]
 struct Invite {
     email: String,
     #[serde(default)]
     name: String,
+    #[schemars(with = "names::Role")]
     role: String,
+    /// The promoter they are, if their role is that.
     promoter: Option<String>,
 }
 
@@ -112,10 +195,13 @@ fn role(name: &str) -> Result<Role, Problem> {
     })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "UserChange")]
 struct Edit {
+    #[schemars(with = "names::Role")]
     role: String,
+    /// The promoter they are, if their role is that.
     promoter: Option<String>,
 }
 
@@ -155,9 +241,11 @@ async fn reactivate(
     ok(&shown(access.reactivate(&id.into(), &caller.by).await?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PromoterInvite")]
 struct InvitePromoter {
+    /// Where the link goes; the promoter's email, if left out.
     email: Option<String>,
 }
 

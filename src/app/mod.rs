@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::headers::harden;
 use crate::access::{Access, Proxies};
+use crate::backtests::Backtests;
 use crate::clock::{Clock, SharedClock};
 use crate::config::Config;
 use crate::domain::email::CanonicalEmail;
@@ -306,10 +307,11 @@ fn server_routes(
         writer: writer.clone(),
         clock: Arc::clone(&app.clock),
     });
+    let backtests = Arc::new(Backtests::new(closing.clone()));
     let routes = intake::routes(intake)
         .merge(health::routes(health))
-        .merge(api::routes(app, bounds.http.body_read));
-    let pages = web::web(app, bounds.http.body_read, closing);
+        .merge(api::routes(app, bounds.http.body_read, &backtests));
+    let pages = web::web(app, bounds.http.body_read, &backtests);
     let routes = routes
         .merge(track::routes(app, bounds.http.body_read))
         .merge(web::routes(&pages));

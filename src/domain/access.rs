@@ -125,6 +125,10 @@ permissions! {
     EventsRead, "events:read", [x x o o o];
     /// Have events read again.
     EventsWrite, "events:write", [x x o o o];
+    /// See customers and their payments, referred or not.
+    CustomersRead, "customers:read", [x x o o o];
+    /// See the Stripe account and mode that everything here belongs to.
+    ConnectionsRead, "connections:read", [x x o o o];
     /// See who has an account.
     UsersRead, "users:read", [x x o o o];
     /// Invite people, change their roles, deactivate them.

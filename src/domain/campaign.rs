@@ -1,5 +1,6 @@
 //! A campaign's rules, parsed and valid. How they are written is `rules/`'s business.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::currency::Currency;
@@ -9,7 +10,18 @@ use super::time::Timestamp;
 
 /// Stripe's two worlds. Facts of one never meet facts of the other.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {

@@ -1,5 +1,6 @@
 //! Cases, and the decisions that admins take. A decision is a fact: who, what, when, why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -8,7 +9,9 @@ use super::reason::ReasonCode;
 use super::time::Timestamp;
 
 /// What a case is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseKind {
     /// Several customers match one referral with equal strength.
@@ -62,7 +65,9 @@ impl CaseKind {
 }
 
 /// One way to resolve a case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(tag = "choose", rename_all = "snake_case")]
 pub enum Choice {
     /// This customer is the invited person.
@@ -88,7 +93,9 @@ pub enum Choice {
 }
 
 /// What a decision is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(tag = "about", rename_all = "snake_case")]
 pub enum Subject {
     /// A case.
@@ -112,7 +119,7 @@ pub enum Subject {
 }
 
 /// An admin's decision, or its undoing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// Its id; ties between decisions of one second fall to the greater id.
     pub id: DecisionId,

@@ -1,5 +1,6 @@
 //! Email addresses: the canonical form that identifies, and the folded form that only hints.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
@@ -13,8 +14,11 @@ const LABEL_BYTES_MAX: usize = 63;
 /// An address trimmed, NFC, domain as lower-case IDNA ASCII, local part ASCII lower-case.
 ///
 /// `+tags` and dots stay: they are hints of one person, not proof.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct CanonicalEmail(String);
 
 impl CanonicalEmail {

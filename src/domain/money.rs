@@ -1,6 +1,7 @@
 //! Amounts: whole minor units with their currency. There is no float and no `Add`.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::currency::Currency;
@@ -10,7 +11,9 @@ use super::currency::Currency;
 pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
 
 /// An amount in minor units of one currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Money {
     /// Minor units as Stripe's API counts them (cents, yen, fils).
     #[serde(rename = "amount_minor")]

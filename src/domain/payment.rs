@@ -1,5 +1,6 @@
 //! Payments: the money that several Stripe objects report, once.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::currency::Currency;
@@ -9,7 +10,9 @@ use super::ids::{CouponId, CustomerId, PaymentId};
 use super::time::Timestamp;
 
 /// Which kind of object gave the amount, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Its succeeded, captured charges.
@@ -23,7 +26,7 @@ pub enum Level {
 }
 
 /// What became of the payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Money came in (possibly only outside Stripe, possibly zero).

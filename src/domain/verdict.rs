@@ -1,5 +1,6 @@
 //! Verdicts: what the rules say of one referral at one instant, with the evidence.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::currency::Currency;
@@ -8,7 +9,7 @@ use super::reason::{LeftOut, ReasonCode};
 use super::time::{Timestamp, Window};
 
 /// The four answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictState {
     /// Every condition is met.
@@ -34,7 +35,7 @@ impl VerdictState {
 }
 
 /// A reason with its evidence in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// The stable code.
     pub code: ReasonCode,
@@ -53,7 +54,9 @@ impl Reason {
 }
 
 /// How a customer was found for a referral, strongest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchedBy {
     /// An admin linked them.
@@ -69,7 +72,7 @@ pub enum MatchedBy {
 }
 
 /// A customer that the verdict is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MatchedCustomer {
     /// The customer.
     pub id: CustomerId,
@@ -78,7 +81,7 @@ pub struct MatchedCustomer {
 }
 
 /// Spend in one currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Spend {
     /// The currency.
     pub currency: Currency,
@@ -91,7 +94,7 @@ pub struct Spend {
 }
 
 /// One payment as the verdict saw it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentEvidence {
     /// The payment.
     pub id: PaymentId,
@@ -113,7 +116,9 @@ pub struct PaymentEvidence {
 }
 
 /// Who is owed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RewardTo {
     /// The promoter.
@@ -141,7 +146,9 @@ impl RewardTo {
 }
 
 /// What a settlement would owe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Reward {
     /// To whom.
     pub to: RewardTo,
@@ -152,7 +159,7 @@ pub struct Reward {
 }
 
 /// What would turn a pending verdict into a qualified one: any one of `spend`, and `payments`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Missing {
     /// Counted payments still needed.
     pub payments: u32,
@@ -163,7 +170,7 @@ pub struct Missing {
 /// What the rules say of one referral at one instant.
 ///
 /// The serialised form is the contract of `qualify backtest --json`; fields are only added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// The campaign.
     pub campaign: CampaignId,

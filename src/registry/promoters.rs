@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -28,9 +30,11 @@ use super::RegistryError;
 const PAGE: u32 = 500;
 
 /// A promoter as somebody writes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PromoterInput {
-    /// Its id.
+    /// Its id; made from name and email if left out.
+    #[serde(default)]
     pub id: String,
     /// What people call it.
     pub name: String,
@@ -39,6 +43,7 @@ pub struct PromoterInput {
     /// The code in its referral link.
     pub code: Option<String>,
     /// Its coupon ids.
+    #[serde(default)]
     pub coupons: Vec<String>,
     /// Its own Stripe customer id.
     pub stripe_customer_id: Option<String>,
@@ -98,18 +103,31 @@ pub async fn create(
 }
 
 /// What to change of a promoter; what is left out stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PromoterChange {
     /// Its name.
     pub name: Option<String>,
     /// Its email, or none any more.
+    #[serde(default, deserialize_with = "given")]
     pub email: Option<Option<String>>,
     /// The code in its link, or none any more.
+    #[serde(default, deserialize_with = "given")]
     pub code: Option<Option<String>>,
     /// All of its coupon ids.
     pub coupons: Option<Vec<String>>,
     /// Its own Stripe customer id, or none any more.
+    #[serde(default, deserialize_with = "given")]
     pub stripe_customer_id: Option<Option<String>>,
+}
+
+/// Reads a field that may be left out (unchanged), `null` (taken away) or a value.
+fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Changes one promoter.

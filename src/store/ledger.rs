@@ -313,6 +313,88 @@ pub async fn transaction_page(
     read(tx, connection, rows).await
 }
 
+/// An entry with what it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookedEntry {
+    /// The batch that booked it.
+    pub batch: BatchId,
+    /// The item of the batch, by its position in the plan.
+    pub item: i64,
+    /// Its position in its transaction, from 0.
+    pub position: i64,
+    /// Account and amount.
+    pub entry: Entry,
+    /// The transaction, `qual_….1`.
+    pub transaction: String,
+    /// Why that exists.
+    pub kind: TransactionKind,
+    /// When it was booked.
+    pub booked_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct EntryRow {
+    batch_id: String,
+    item: i64,
+    position: i64,
+    account: String,
+    amount_minor: i64,
+    currency: String,
+    qualification_id: String,
+    sequence: i64,
+    kind: String,
+    booked_at: i64,
+}
+
+/// One page of entries in the order in which they lie, after the last (batch, item, position)
+/// seen; `account` narrows them down.
+pub async fn entry_page(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    account: Option<&Account>,
+    after: Option<(&BatchId, i64, i64)>,
+    limit: u32,
+) -> Result<Vec<BookedEntry>, StoreError> {
+    let mut statement = Statement::new(
+        "SELECT e.batch_id, e.item, e.position, e.account, e.amount_minor, e.currency,
+                t.qualification_id, t.sequence, t.kind, t.booked_at
+         FROM ledger_entries AS e
+         JOIN ledger_transactions AS t ON t.connection_id = e.connection_id
+          AND t.batch_id = e.batch_id AND t.item = e.item
+         WHERE e.connection_id = $1",
+    )
+    .bind(connection)
+    .push_some(" AND e.account = $#", account.map(Account::to_string));
+    if let Some((batch, item, position)) = after {
+        statement = statement.push_all(
+            " AND (e.batch_id, e.item, e.position) > ($#, $#, $#)",
+            [batch.into(), item.into(), position.into()],
+        );
+    }
+    let rows: Vec<EntryRow> = statement
+        .push(" ORDER BY e.batch_id, e.item, e.position LIMIT $#", limit)
+        .fetch_all(tx)
+        .await?;
+    let read = |row: EntryRow| {
+        Ok(BookedEntry {
+            batch: row.batch_id.into(),
+            item: row.item,
+            position: row.position,
+            entry: Entry {
+                account: name(ENTRIES, &row.account, parse_account)?,
+                amount: Money {
+                    minor: row.amount_minor,
+                    currency: name(ENTRIES, &row.currency, Currency::parse)?,
+                },
+            },
+            transaction: format!("{}.{}", row.qualification_id, row.sequence),
+            kind: name(TRANSACTIONS, &row.kind, TransactionKind::parse)?,
+            booked_at: instant(TRANSACTIONS, row.booked_at)?,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
 /// The balances of some accounts, by account and currency; an account without entries is absent.
 pub async fn balances(
     tx: &mut Tx,

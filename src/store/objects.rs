@@ -102,6 +102,27 @@ pub async fn coupon_sources_of(
     read(rows)
 }
 
+/// One page of Stripe's customers in order of id, after the last one seen.
+pub async fn customer_page(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    after: Option<&CustomerId>,
+    limit: u32,
+) -> Result<Vec<StoredObject>, StoreError> {
+    let rows = Statement::new(
+        "SELECT kind, object_id, group_id, customer_id, state FROM objects
+         WHERE connection_id = $1 AND kind = 'customer' AND object_id > $2
+         ORDER BY object_id
+         LIMIT $3",
+    )
+    .bind(connection)
+    .bind(after.map_or("", CustomerId::as_str))
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    read(rows)
+}
+
 /// Which of these ids of one kind are known, in any order.
 pub async fn known_objects(
     tx: &mut Tx,

@@ -134,3 +134,25 @@ pub async fn payment_page(
     .fetch_all(tx)
     .await
 }
+
+/// One page of a customer's payments in order of group, after the last one seen.
+pub async fn payment_page_of(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    customer: &CustomerId,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<StoredPayment>, StoreError> {
+    Statement::new(
+        "SELECT group_id, customer_id, record FROM payments
+         WHERE connection_id = $1 AND customer_id = $2 AND group_id > $3
+         ORDER BY group_id
+         LIMIT $4",
+    )
+    .bind(connection)
+    .bind(customer)
+    .bind(after.unwrap_or_default())
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+}

@@ -410,6 +410,48 @@ pub async fn list_qualifications(
     read(rows)
 }
 
+/// Which rewards a list shows. Everything left out means any.
+#[derive(Debug, Clone, Default)]
+pub struct RewardFilter {
+    /// In this campaign.
+    pub campaign: Option<CampaignId>,
+    /// Of this promoter.
+    pub promoter: Option<PromoterId>,
+    /// Of qualifications in this state.
+    pub state: Option<QualificationState>,
+    /// That may settle by this instant.
+    pub due_by: Option<Timestamp>,
+    /// That may settle only after this instant.
+    pub due_after: Option<Timestamp>,
+}
+
+/// Qualifications that owe something, or did: all but the withdrawn, in order of id, after the
+/// last one seen.
+pub async fn list_rewards(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    filter: &RewardFilter,
+    after: Option<&QualificationId>,
+    limit: u32,
+) -> Result<Vec<Qualification>, StoreError> {
+    let rows = Statement::new(SELECT)
+        .bind(connection)
+        .text(" AND state <> 'withdrawn'")
+        .push_some(" AND campaign_id = $#", filter.campaign.as_ref())
+        .push_some(" AND promoter_id = $#", filter.promoter.as_ref())
+        .push_some(
+            " AND state = $#",
+            filter.state.map(QualificationState::name),
+        )
+        .push_some(" AND settle_after <= $#", filter.due_by)
+        .push_some(" AND settle_after > $#", filter.due_after)
+        .push_some(" AND qualification_id > $#", after)
+        .push(" ORDER BY qualification_id LIMIT $#", limit)
+        .fetch_all(tx)
+        .await?;
+    read(rows)
+}
+
 /// How many settlements stand of some promoters in one campaign, by promoter: what a limit is held
 /// against. A promoter without any is absent.
 pub async fn settled_counts(

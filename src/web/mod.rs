@@ -8,7 +8,6 @@
 
 pub mod answer;
 pub mod assets;
-pub mod backtests;
 pub mod csv;
 pub mod format;
 pub mod input;
@@ -29,6 +28,7 @@ use std::time::Duration;
 pub use routes::{around, routes, web};
 pub use view::{View, Visit};
 
+use crate::backtests::Backtests;
 use crate::shared::App;
 
 /// What the pages work with.
@@ -39,5 +39,5 @@ pub struct Web {
     /// Time to send a form.
     pub body_read: Duration,
     /// What is being tried on the past.
-    pub backtests: backtests::Backtests,
+    pub backtests: Arc<Backtests>,
 }

@@ -60,7 +60,8 @@ fn is_for_people(uri: &Uri, headers: &HeaderMap) -> bool {
     ];
     let path = uri.path();
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    !MACHINES.iter().any(|prefix| path.starts_with(prefix))
+    let is_docs = path.starts_with("/api/docs");
+    (is_docs || !MACHINES.iter().any(|prefix| path.starts_with(prefix)))
         && accept.is_some_and(|accept| accept.contains("text/html"))
 }
 

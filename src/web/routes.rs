@@ -7,10 +7,9 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use tokio_util::sync::CancellationToken;
 
-use super::backtests::Backtests;
 use super::pages::admin::{case, cases, event, events, near_miss, near_misses};
+use super::pages::docs;
 use super::pages::marketing::{
     campaign, campaign_link, campaigns, dashboard, editor, promoter, promoter_form, promoters,
     referral, referral_form, referrals, reports,
@@ -20,14 +19,15 @@ use super::pages::sign_in::{self, account, link};
 use super::{Web, answer, assets, problems};
 use crate::access::routes::{self as table, On};
 use crate::access::{Denied, guard};
+use crate::backtests::Backtests;
 use crate::shared::App;
 
-/// The pages of a server that ends with `closing`.
-pub fn web(app: &Arc<App>, body_read: Duration, closing: &CancellationToken) -> Arc<Web> {
+/// What the pages work with.
+pub fn web(app: &Arc<App>, body_read: Duration, backtests: &Arc<Backtests>) -> Arc<Web> {
     Arc::new(Web {
         app: Arc::clone(app),
         body_read,
-        backtests: Backtests::new(closing.clone()),
+        backtests: Arc::clone(backtests),
     })
 }
 
@@ -40,6 +40,8 @@ pub fn routes(web: &Arc<Web>) -> Router {
         .merge(desk())
         .merge(portal())
         .on(table::ASSET, assets::serve)
+        .on(table::API_DOCS, docs::show)
+        .on(table::API_DOCS_OF, docs::show_resource)
         .route_layer(from_fn_with_state(Arc::clone(web), problems::as_page))
         .route_layer(from_fn_with_state(access, guard::guard))
         .route_layer(from_fn_with_state(Arc::clone(web), to_sign_in))

@@ -70,7 +70,7 @@ fn snapshot(name: &str, html: &str) {
 }
 
 /// A title, one `h1`, every field labelled, ids once, nothing inline.
-fn check(name: &str, html: &str) {
+pub fn check(name: &str, html: &str) {
     let count = |what: &str| html.matches(what).count();
     assert!(
         count("<title>") >= 1 && !html.contains("<title> –"),

@@ -1,27 +1,20 @@
 //! A server with people of every role, two promoters, and a way to ask as any of them.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::ops::Deref;
 
 use qualify::access::users::Invitation;
-use qualify::access::{Access, Filled, Started, Visitor, keys};
-use qualify::app::{App, Running};
-use qualify::clock::{Clock, ManualClock};
-use qualify::config::Config;
+use qualify::access::{Access, Filled, Started, Visitor};
 use qualify::domain::access::{By, Role};
 use qualify::domain::ids::ConnectionId;
-use qualify::domain::time::Timestamp;
-use qualify::ingest::read::Scope;
-use qualify::ingest::worker::ingest_batch;
-use qualify::queue::worker::{judge_batch, mark_due};
-use qualify::stripe::signature;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::client::{Answer, Request, send};
 
-const SECRET: &str = "whsec_test_of_access";
+#[path = "../support/served.rs"]
+mod served;
+
+use served::Served;
+
 pub const PASSWORD: &str = "seven words are a good password";
 
 pub const RULES: &str = r#"schema = 1
@@ -36,14 +29,14 @@ within_days = 30
 fixed = { amount = "20.00", currency = "usd" }
 "#;
 
-pub fn at(text: &str) -> Timestamp {
-    Timestamp::parse(text).unwrap()
-}
+pub struct Bench(Served);
 
-pub struct Bench {
-    pub server: Running,
-    pub clock: Arc<ManualClock>,
-    pub folder: TempDir,
+impl Deref for Bench {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.0
+    }
 }
 
 impl Bench {
@@ -54,33 +47,7 @@ impl Bench {
 
     /// The same with some settings.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let rules = folder.path().join("rules").display().to_string();
-        let database = format!("sqlite://{}/qualify.db", folder.path().display());
-        let mut env: BTreeMap<String, String> = BTreeMap::new();
-        for (name, value) in [
-            ("DATABASE_URL", database.as_str()),
-            ("LISTEN_ADDR", "127.0.0.1:0"),
-            ("STRIPE_MODE", "live"),
-            ("STRIPE_WEBHOOK_SECRET", SECRET),
-            ("RULES_DIR", rules.as_str()),
-            ("SETTLE_CRON", "0 0 0 1 1 *"),
-        ]
-        .iter()
-        .chain(settings)
-        {
-            env.insert((*name).to_owned(), (*value).to_owned());
-        }
-        let none = |_: &Path| Ok(String::new());
-        let config = Config::resolve(&BTreeMap::new(), &env, None, &none).unwrap();
-        let clock = Arc::new(ManualClock::at(at("2026-03-10T12:34:56Z")));
-        let server = App::start(config, Arc::clone(&clock) as Arc<dyn Clock>);
-        let server = server.await.unwrap();
-        Self {
-            server,
-            clock,
-            folder,
-        }
+        Self(Served::start(settings).await)
     }
 
     pub fn access(&self) -> &Access {
@@ -126,13 +93,9 @@ impl Bench {
     }
 
     pub async fn key(&self, connection: &str, scopes: &[&str], chance: u8) -> String {
-        let app = &self.server.app;
-        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let (clock, by) = (self.clock.as_ref(), By::command_line());
         let connection = ConnectionId::from(connection);
-        let named = ("test", &*scopes);
-        let made = keys::create(&app.db, &connection, clock, [chance; 32], named, &by);
-        format!("Bearer {}", made.await.unwrap().key)
+        let key = self.key_of(&connection, "test", scopes, chance).await;
+        format!("Bearer {key}")
     }
 
     /// A campaign, two promoters with one referral each, and two customers who paid; the
@@ -172,69 +135,20 @@ impl Bench {
         self.pays(&format!("cus_2{mark}"), &format!("two-{mark}@example.com"))
             .await;
         // The same address twice is a case.
-        self.customer(&format!("cus_3{mark}"), &format!("two-{mark}@example.com"))
+        self.arrives(&format!("cus_3{mark}"), &format!("two-{mark}@example.com"))
             .await;
         key
     }
 
     async fn pays(&self, id: &str, email: &str) {
-        self.customer(id, email).await;
-        let created = at("2026-03-03T10:00:00Z").unix();
-        let object = json!({
-            "id": format!("ch_{id}"), "object": "charge", "customer": id, "amount": 6000,
-            "amount_captured": 6000, "amount_refunded": 0, "captured": true, "paid": true,
-            "status": "succeeded", "currency": "usd", "created": created,
-            "livemode": true, "refunded": false, "invoice": null, "payment_intent": null,
-        });
-        self.event(&format!("evt_pay_{id}"), "charge.succeeded", object)
+        self.arrives(id, email).await;
+        let charge = format!("ch_{id}");
+        self.payment(&charge, id, 6000, "2026-03-03T10:00:00Z")
             .await;
     }
 
-    async fn customer(&self, id: &str, email: &str) {
-        let created = at("2026-03-02T10:00:00Z").unix();
-        let object = json!({
-            "id": id, "object": "customer", "email": email, "created": created,
-            "livemode": true, "metadata": {},
-        });
-        self.event(&format!("evt_{id}"), "customer.created", object)
-            .await;
-    }
-
-    async fn event(&self, id: &str, kind: &str, object: Value) {
-        let event = json!({
-            "id": id, "object": "event", "type": kind, "livemode": true,
-            "created": object["created"], "api_version": "2024-09-30.acacia",
-            "data": { "object": object },
-        });
-        let body = event.to_string().into_bytes();
-        let signed = signature::sign(SECRET, &body, self.clock.now());
-        let request = Request {
-            method: "POST".to_owned(),
-            path: "/webhooks/stripe".to_owned(),
-            headers: vec![("stripe-signature".to_owned(), signed)],
-            body,
-            ..Request::default()
-        };
-        assert_eq!(send(self.server.local_addr, &request).await.status, 200);
-        self.catch_up().await;
-    }
-
-    /// What waits is read and judged, by whoever comes first: this or the server's own workers.
-    pub async fn catch_up(&self) {
-        let app = &self.server.app;
-        let scope = Scope {
-            account: None,
-            mode: app.config.stripe.mode,
-        };
-        let clock = self.clock.as_ref();
-        loop {
-            let read = ingest_batch(&app.db, &app.connection, &scope, clock).await;
-            mark_due(&app.db, &app.connection, clock).await.unwrap();
-            let judged = judge_batch(&app.db, &app.connection, clock).await;
-            if read.unwrap() + judged.unwrap() == 0 {
-                return;
-            }
-        }
+    async fn arrives(&self, id: &str, email: &str) {
+        self.customer(id, email, "2026-03-02T10:00:00Z").await;
     }
 
     pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -272,8 +186,7 @@ impl Bench {
     }
 
     pub async fn end(self) {
-        self.server.shutdown().await;
-        drop(self.folder);
+        self.0.end().await;
     }
 }
 

@@ -44,6 +44,11 @@ impl Objects {
         // None is there: whoever may answer one finds nothing.
         row("/api/v1/near-misses/", both("near_none"));
         row("/admin/near-misses/", both("near_none"));
+        row("/api/v1/backtests/", both("of_nobody"));
+        row("/api/v1/customers/", pair("cus_1", "cus_2x"));
+        row("/api/v1/payments/", pair("ch_cus_1", "ch_cus_2x"));
+        row("/api/v1/connections/", pair("live", "test"));
+        row("/api/docs/", both("campaigns"));
         // None runs, so that nobody finds one.
         row("/backtests/", both("of_nobody"));
         let sheet = qualify::web::assets::css();

@@ -1,26 +1,21 @@
-//! A server with one key that may do everything, a way to ask it, and signed events.
+//! A server with one key that may do everything, and a way to ask it.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::ops::Deref;
 
-use qualify::access::keys;
-use qualify::app::{App, Running};
-use qualify::clock::{Clock, ManualClock};
-use qualify::config::Config;
-use qualify::domain::access::By;
 use qualify::domain::time::Timestamp;
-use qualify::ingest::read::Scope;
-use qualify::ingest::worker::ingest_batch;
-use qualify::queue::worker::{judge_batch, mark_due};
 use qualify::settle::schedule::run_due;
-use qualify::stripe::signature;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::client::{Answer, Request, send};
 
-const SECRET: &str = "whsec_test_of_the_api";
+#[path = "../support/served.rs"]
+mod served;
+
+use served::Served;
+
+pub fn at(text: &str) -> Timestamp {
+    served::at(text)
+}
 
 pub const RULES: &str = r#"schema = 1
 id     = "spring"
@@ -38,54 +33,31 @@ fixed = { amount = "20.00", currency = "usd" }
 fixed = { amount = "10.00", currency = "usd" }
 "#;
 
-pub fn at(text: &str) -> Timestamp {
-    Timestamp::parse(text).unwrap()
+pub struct Bench {
+    served: Served,
+    pub key: String,
 }
 
-pub struct Bench {
-    pub server: Running,
-    pub clock: Arc<ManualClock>,
-    pub key: String,
-    folder: TempDir,
+impl Deref for Bench {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
 }
 
 impl Bench {
-    /// On 10 March 2026, with nothing in it but the empty batch of the year's first day: so
-    /// late a schedule leaves batches to the tests.
+    /// With nothing in it but the empty batch of the year's first day.
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let rules = folder.path().join("rules").display().to_string();
-        let database = format!("sqlite://{}/qualify.db", folder.path().display());
-        let env = [
-            ("DATABASE_URL", database.as_str()),
-            ("LISTEN_ADDR", "127.0.0.1:0"),
-            ("STRIPE_MODE", "live"),
-            ("STRIPE_WEBHOOK_SECRET", SECRET),
-            ("RULES_DIR", rules.as_str()),
-            ("SETTLE_CRON", "0 0 0 1 1 *"),
-        ];
-        let env: BTreeMap<String, String> = env.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let none = |_: &Path| Ok(String::new());
-        let config = Config::resolve(&BTreeMap::new(), &env, None, &none).unwrap();
-        let clock = Arc::new(ManualClock::at(at("2026-03-10T12:34:56Z")));
-        let server = App::start(config, Arc::clone(&clock) as Arc<dyn Clock>);
-        let server = server.await.unwrap();
-        let app = &server.app;
+        let served = Served::start(&[]).await;
+        let (app, clock) = (&served.server.app, served.clock.as_ref());
         let schedule = &app.config.settle_cron.schedule;
-        run_due(
-            &app.db,
-            &app.connection,
-            schedule,
-            &app.node,
-            clock.as_ref(),
-        )
-        .await
-        .unwrap();
+        run_due(&app.db, &app.connection, schedule, &app.node, clock)
+            .await
+            .unwrap();
         let mut bench = Self {
-            server,
-            clock,
+            served,
             key: String::new(),
-            folder,
         };
         bench.key = bench.make_key("tests", &["*"], 7).await;
         bench
@@ -124,18 +96,8 @@ impl Bench {
     }
 
     pub async fn make_key(&self, name: &str, scopes: &[&str], chance: u8) -> String {
-        let app = &self.server.app;
-        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let by = By::command_line();
-        let made = keys::create(
-            &app.db,
-            &app.connection,
-            self.clock.as_ref(),
-            [chance; 32],
-            (name, &scopes),
-            &by,
-        );
-        made.await.unwrap().key
+        let connection = &self.server.app.connection;
+        self.key_of(connection, name, scopes, chance).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -179,77 +141,8 @@ impl Bench {
         }
     }
 
-    /// Posts a signed event and waits until everything behind it has been done.
-    pub async fn event(&self, id: &str, kind: &str, created: &str, object: Value) {
-        let event = json!({
-            "id": id,
-            "object": "event",
-            "type": kind,
-            "created": at(created).unix(),
-            "livemode": true,
-            "api_version": "2024-09-30.acacia",
-            "data": { "object": object },
-        });
-        let body = event.to_string().into_bytes();
-        let signed = signature::sign(SECRET, &body, self.clock.now());
-        let request = Request {
-            method: "POST".to_owned(),
-            path: "/webhooks/stripe".to_owned(),
-            headers: vec![("stripe-signature".to_owned(), signed)],
-            body,
-            ..Request::default()
-        };
-        let answer = send(self.server.local_addr, &request).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        self.catch_up().await;
-    }
-
-    /// A customer of that email.
-    pub async fn customer(&self, id: &str, email: &str, created: &str) {
-        let object = json!({
-            "id": id, "object": "customer", "email": email, "created": at(created).unix(),
-            "livemode": true, "metadata": {},
-        });
-        let event = format!("evt_{id}");
-        self.event(&event, "customer.created", created, object)
-            .await;
-    }
-
-    /// A payment of a customer.
-    pub async fn payment(&self, id: &str, customer: &str, amount: i64, created: &str) {
-        let object = json!({
-            "id": id, "object": "charge", "customer": customer, "amount": amount,
-            "amount_captured": amount, "amount_refunded": 0, "captured": true, "paid": true,
-            "status": "succeeded", "currency": "usd", "created": at(created).unix(),
-            "livemode": true, "refunded": false, "invoice": null, "payment_intent": null,
-        });
-        let event = format!("evt_{id}");
-        self.event(&event, "charge.succeeded", created, object)
-            .await;
-    }
-
-    /// Works off whatever waits, beside the server's own workers.
-    pub async fn catch_up(&self) {
-        let app = &self.server.app;
-        let scope = Scope {
-            account: None,
-            mode: app.config.stripe.mode,
-        };
-        let clock = self.clock.as_ref();
-        loop {
-            let read = ingest_batch(&app.db, &app.connection, &scope, clock);
-            let read = read.await.unwrap();
-            mark_due(&app.db, &app.connection, clock).await.unwrap();
-            let judged = judge_batch(&app.db, &app.connection, clock).await.unwrap();
-            if read + judged == 0 {
-                return;
-            }
-        }
-    }
-
     pub async fn end(self) {
-        self.server.shutdown().await;
-        drop(self.folder);
+        self.served.end().await;
     }
 }
 

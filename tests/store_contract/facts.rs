@@ -15,7 +15,7 @@ use qualify::store::objects::{
 };
 use qualify::store::payments::{
     StoredPayment, count_payments, delete_payments, load_payment_groups, load_payments,
-    payment_page, upsert_payments,
+    payment_page, payment_page_of, upsert_payments,
 };
 
 contract!(
@@ -208,6 +208,18 @@ async fn payments_follow_their_groups(db: &Db) {
 
     let page = payment_page(&mut tx, &conn(), Some("g1"), 2).await.unwrap();
     assert_eq!([&page[0].group_id, &page[1].group_id], ["g2", "g3"]);
+    let cus_1 = CustomerId::from("cus_1");
+    for (after, limit, expected) in [
+        (None, 9, vec!["g2", "g3"]),
+        (None, 1, vec!["g2"]),
+        (Some("g2"), 9, vec!["g3"]),
+    ] {
+        let page = payment_page_of(&mut tx, &conn(), &cus_1, after, limit).await;
+        let page: Vec<String> = page.unwrap().into_iter().map(|p| p.group_id).collect();
+        assert_eq!(page, expected);
+    }
+    let foreign = payment_page_of(&mut tx, &"other".into(), &cus_1, None, 9).await;
+    assert!(foreign.unwrap().is_empty());
     assert_eq!(delete_payments(&mut tx, &conn(), &groups).await.unwrap(), 1);
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use qualify::domain::campaign::Mode;
 use qualify::domain::fact::{ChargeState, CustomerState, ObjectKey, ObjectKind, ObjectState};
-use qualify::domain::ids::{ConnectionId, EventId};
+use qualify::domain::ids::{ConnectionId, CustomerId, EventId};
 use qualify::domain::time::Timestamp;
 use qualify::store::Db;
 use qualify::store::dirty::{DirtyKind, list_dirty, mark_dirty};
 use qualify::store::events::{EventState, NewEvent, event_summaries, insert_events};
 use qualify::store::idempotency::{keep_answer, release_key, release_stuck, take_key};
 use qualify::store::near_misses::{NearMiss, get_near_miss, insert_near_misses};
-use qualify::store::objects::{StoredObject, object_text_page, upsert_objects};
+use qualify::store::objects::{StoredObject, customer_page, object_text_page, upsert_objects};
 
 contract!(
     events_are_summed_up_by_id,
@@ -152,6 +152,13 @@ async fn objects_are_paged_as_stored(db: &Db) {
         };
         after = Some((last.kind.clone(), last.object_id.clone()));
         seen.extend(page);
+    }
+    for (after, found) in [(None, 1), (Some("a"), 1), (Some("b"), 0)] {
+        let after = after.map(CustomerId::from);
+        let page = customer_page(&mut tx, &conn(), after.as_ref(), 9)
+            .await
+            .unwrap();
+        assert_eq!(page.len(), found, "customers after {after:?}");
     }
     // By bytes: capitals first, whatever the locale of the database.
     let keys = seen.iter().map(|o| (o.kind.as_str(), o.object_id.as_str()));

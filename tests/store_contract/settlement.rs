@@ -15,7 +15,7 @@ use qualify::store::batches::{
     end_planning, get_batch, insert_batch, latest_batch, list_batches, open_batches,
 };
 use qualify::store::ledger::{
-    StatementFilter, Transaction, TransactionKind, balance_page, balances, grand_total,
+    StatementFilter, Transaction, TransactionKind, balance_page, balances, entry_page, grand_total,
     insert_transactions, list_transactions, transaction_page, transactions_of_qualifications,
 };
 use qualify::store::outbox::{
@@ -23,10 +23,10 @@ use qualify::store::outbox::{
 };
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{
-    Qualification, QualificationFilter, QualificationState, Transition, active_of_persons,
-    change_qualifications, due_qualifications, insert_qualifications, list_qualifications,
-    load_qualifications, qualifications_of_referrals, qualifications_to_adjust,
-    settle_qualifications, settled_counts,
+    Qualification, QualificationFilter, QualificationState, RewardFilter, Transition,
+    active_of_persons, change_qualifications, due_qualifications, insert_qualifications,
+    list_qualifications, list_rewards, load_qualifications, qualifications_of_referrals,
+    qualifications_to_adjust, settle_qualifications, settled_counts,
 };
 use qualify::store::{Db, Statement, StoreError, Tx};
 
@@ -233,6 +233,33 @@ async fn what_is_due_comes_in_order_and_in_pages(db: &Db) {
         .await
         .unwrap();
     assert_eq!(listed, all[3..]);
+    for (due_by, due_after, expected) in [
+        (None, None, vec!["q1", "q2", "q3", "q4"]),
+        (Some(at(12)), None, vec!["q1", "q3"]),
+        (None, Some(at(12)), vec!["q2", "q4"]),
+    ] {
+        let filter = RewardFilter {
+            campaign: Some("spring".into()),
+            promoter: Some("ana".into()),
+            state: Some(QualificationState::Queued),
+            due_by,
+            due_after,
+        };
+        let page = list_rewards(&mut tx, &conn(), &filter, None, 9).await;
+        let page = page.unwrap();
+        let ids: Vec<&str> = page.iter().map(|q| q.id.as_str()).collect();
+        assert_eq!(ids, expected);
+    }
+    let gone = [moved(&all[0], QualificationState::Withdrawn, 0)];
+    change_qualifications(&mut tx, &conn(), &gone)
+        .await
+        .unwrap();
+    let owed = list_rewards(&mut tx, &conn(), &RewardFilter::default(), None, 2).await;
+    assert_eq!(
+        owed.unwrap(),
+        all[1..3],
+        "what is withdrawn is owed to nobody"
+    );
     let nobodys = QualificationFilter {
         campaign: Some("spring".into()),
         promoter: Some("ben".into()),
@@ -578,7 +605,17 @@ async fn balances_and_statements_follow_the_entries(db: &Db) {
         let page = transaction_page(&mut tx, &conn(), Some(&batch.into()), None, 9).await;
         assert_eq!(page.unwrap().len(), count);
     }
+    let entries = entry_page(&mut tx, &conn(), None, None, 9).await.unwrap();
+    let booked: Vec<_> = all.iter().flat_map(|t| &t.entries).collect();
+    assert_eq!(entries.iter().map(|e| &e.entry).collect::<Vec<_>>(), booked);
+    assert_eq!(entries[2].transaction, all[1].id());
+    assert_eq!(entries[2].kind, TransactionKind::Reversal);
+    let batch = BatchId::from("b1");
+    let rest = entry_page(&mut tx, &conn(), Some(&ana), Some((&batch, 1, 0)), 1).await;
+    assert_eq!(rest.unwrap(), entries[2..3]);
     let other = ConnectionId::new("other");
+    let foreign = entry_page(&mut tx, &other, None, None, 9).await;
+    assert!(foreign.unwrap().is_empty());
     assert!(balances(&mut tx, &other, &asked).await.unwrap().is_empty());
 }
 

@@ -156,7 +156,7 @@ impl World {
             id: live().id,
             clock,
             endpoint,
-            routes: api::routes(&app, Duration::from_secs(5)),
+            routes: api::routes(&app, Duration::from_secs(5), &Arc::default()),
             moment: AtomicI64::new(0),
         }
     }

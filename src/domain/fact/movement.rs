@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::merge::{Merge, Stamp, greatest, smallest};
@@ -243,7 +244,9 @@ impl Merge for CheckoutState {
 }
 
 /// How far a refund got. A refund that succeeded may still fail later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundStatus {
     /// Only pointed to so far.
@@ -293,7 +296,9 @@ impl Merge for RefundState {
 }
 
 /// How far a dispute got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DisputeStatus {
     /// Only pointed to so far.

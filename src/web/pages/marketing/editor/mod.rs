@@ -13,6 +13,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 use super::no_such;
+use crate::backtests::{Draft, NotStarted};
 use crate::domain::access::Permission;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::CampaignId;
@@ -22,7 +23,6 @@ use crate::registry::campaigns::{Author, save};
 use crate::rules;
 use crate::store::campaigns::{StoredRevision, current_campaign};
 use crate::web::answer::{Answer, on_to, page_as};
-use crate::web::backtests::{Draft, NotStarted};
 use crate::web::input::{Asked, Fields, Sent};
 use crate::web::layout::{Page, Said};
 use crate::web::parts::{Choice, Errors, Field, Icon};

@@ -7,10 +7,10 @@ use askama::Template;
 use axum::extract::{Path, State};
 
 use super::no_such;
+use crate::backtests::{Change, Job, Outcome, Standing};
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
 use crate::web::answer::{Answer, on_to, page};
-use crate::web::backtests::{Change, Job, Outcome, Standing};
 use crate::web::layout::Said;
 use crate::web::parts::{Field, Link, When};
 use crate::web::{View, Web, format, url};
@@ -227,8 +227,8 @@ fn more(change: &Change) -> String {
 
 #[cfg(test)]
 pub(super) fn sample(now: Timestamp) -> TriedPart {
+    use crate::backtests::{Counts, MoneyChange};
     use crate::domain::currency::Currency;
-    use crate::web::backtests::{Counts, MoneyChange};
     let counts = |qualified| Counts {
         qualified,
         pending: 12,

@@ -1,4 +1,4 @@
-//! Backtests that were asked for on a page: a draft tried on what is stored, beside the
+//! Backtests that were asked for on a page or over the API: a draft tried on what is stored, beside the
 //! revision in force. They run in this process, a few at a time, and are forgotten when it ends.
 
 mod run;
@@ -37,6 +37,13 @@ pub struct Draft {
     pub reason: String,
     /// Whether the file was open, not the form.
     pub as_file: bool,
+}
+
+impl Default for Backtests {
+    /// None so far; nothing ends them but their stopping.
+    fn default() -> Self {
+        Self::new(CancellationToken::new())
+    }
 }
 
 /// How far a backtest is.
