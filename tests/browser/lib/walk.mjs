@@ -45,7 +45,7 @@ export async function walk(visitor, start, routes, visit) {
     const answer = await visitor.open(path);
     // It may have led on to somewhere else.
     const came = new URL(answer.url()).pathname;
-    seen.set(routes.of(came) ?? came, routes.of(came) ?? came);
+    if (came !== url.pathname) seen.set(routes.of(came) ?? came, routes.of(came) ?? came);
     if (routes.of(came) === undefined && site.notYet.some((part) => came.startsWith(part))) {
       visitor.complaints();
       continue;
