@@ -77,6 +77,7 @@ fn on_new(story: &str, checks: u32) {
     let url = format!("sqlite://{}/qualify.db", folder.path().display());
     let site = Site::new(folder.path(), &url)
         .with("RULES_DIR", "rules")
+        .with("STRIPE_MODE", "test")
         .with("RUST_LOG", "error");
     let server = Server::start(
         site.command(&["serve"])
@@ -87,7 +88,7 @@ fn on_new(story: &str, checks: u32) {
     let program = json!({
         "path": env!("CARGO_BIN_EXE_qualify"),
         "folder": folder.path(),
-        "env": { "DATABASE_URL": url, "BASE_URL": server.url },
+        "env": { "DATABASE_URL": url, "BASE_URL": server.url, "STRIPE_MODE": "test" },
     });
     play(story, checks, &server, program);
 }
@@ -141,7 +142,7 @@ impl Server {
             }
         }
         let link = links.values().next();
-        let link = link.unwrap_or_else(|| panic!("no link: {all}"));
+        let link = link.unwrap_or_else(|| panic!("no link: {all}{:?}", child.wait()));
         let url = link.split("/link").next().unwrap().to_owned();
         Self {
             child,

@@ -5,13 +5,13 @@ import { chromium } from "./lib/packages.mjs";
 
 const name = process.argv[2];
 const checks = new Checks();
+const story = await import(`./stories/${name}.mjs`);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
   // Chromium's own sandbox does not run as root; nothing but our own pages is opened.
   args: ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"],
 });
 try {
-  const story = await import(`./stories/${name}.mjs`);
   await story.default({ browser, checks, site: JSON.parse(process.env.SITE) });
 } catch (error) {
   checks.failures.push(`${error.stack ?? error}`);

@@ -179,7 +179,9 @@ fn show(
         page = page.under(id, url::campaign(id));
     }
     if running {
-        page = page.refreshed(tried::REFRESH_SECONDS);
+        let job = [("backtest", backtest.unwrap_or_default())];
+        let place = url::with(&edited.action(), &job);
+        page = page.refreshed(tried::REFRESH_SECONDS, place);
     }
     let number = edited.number.map_or_else(String::new, |n| n.to_string());
     page_as(
