@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
 
@@ -19,7 +20,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 use node::{SECRET, Site};
-use qualify::access::routes::{ALL, Area, Verb};
+use qualify::access::routes::{ALL, Area, Route, Verb};
 use serde_json::{Value, json};
 
 /// Menus name these before there are pages: a link there may lead nowhere as long as the table
@@ -90,7 +91,7 @@ fn on_new(story: &str, checks: u32) {
         "folder": folder.path(),
         "env": { "DATABASE_URL": url, "BASE_URL": server.url, "STRIPE_MODE": "test" },
     });
-    play(story, checks, &server, program);
+    play(story, checks, &server, &program);
 }
 
 /// The demo, with a link for each role.
@@ -106,7 +107,7 @@ fn on_demo(story: &str, checks: u32) {
         "Took ",
     );
     assert_eq!(server.links.len(), 5, "a link for each role");
-    play(story, checks, &server, Value::Null);
+    play(story, checks, &server, &Value::Null);
 }
 
 /// A process of the program; killed when it is dropped.
@@ -161,11 +162,11 @@ impl Drop for Server {
 }
 
 /// Plays a story in a browser; everything in it has to hold.
-fn play(story: &str, checks: u32, server: &Server, program: Value) {
+fn play(story: &str, checks: u32, server: &Server, program: &Value) {
     let mut pages: Vec<&str> = ALL
         .iter()
         .filter(|row| row.area() == Area::Page && row.verb() == Verb::Get)
-        .map(|row| row.path())
+        .map(Route::path)
         .collect();
     pages.dedup();
     let not_yet: Vec<&str> = MAY_BE_MISSING

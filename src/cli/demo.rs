@@ -144,11 +144,12 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
         &by,
     );
     let key = key.await?.key;
-    let links: String = people::invite(demo)
-        .await?
+    let links = people::invite(demo).await?;
+    let links: Vec<String> = links
         .into_iter()
-        .map(|(role, link)| format!("  {:<9} {link}\n", role.name()))
+        .map(|(role, link)| format!("  {:<9} {link}", role.name()))
         .collect();
+    let links = links.join("\n");
     let at = app.clock.now();
     let example = summary.nearest.first().map(|near| near.referral.as_str());
     let example = example.unwrap_or("<referral>");

@@ -26,18 +26,18 @@ export async function setUp(stage, options) {
 export async function firstHour(stage, { javaScript }) {
   const { checks } = stage;
   const where = javaScript ? "first-hour" : "first-hour-without-scripts";
-  const look_at = (page) => look(owner, `${where}/${page}`);
+  const lookAt = (page) => look(owner, `${where}/${page}`);
   const owner = await tooShort(stage, javaScript, where);
   await owner.field("Password").fill(PASSWORD);
   await owner.press("Make the account");
   checks.equal([owner.path(), await owner.heading()], ["/", "Dashboard"], "after setting up");
-  await look_at("dashboard-empty");
+  await lookAt("dashboard-empty");
 
   await owner.open("/promoters");
-  await look_at("promoters-empty");
+  await lookAt("promoters-empty");
   await promoter(owner);
-  await referral(owner, look_at);
-  await campaign(owner, look_at);
+  await customerComes(owner, lookAt);
+  await campaign(owner, lookAt);
   await invited(stage, javaScript);
   await owner.leave();
 }
@@ -70,19 +70,20 @@ async function promoter(owner) {
   owner.stage.checks.that(await owner.says("Promoter added."), "it says that the promoter was added");
 }
 
-async function referral(owner, look_at) {
+/** What is there before the first campaign: samples, and a customer whom Stripe reports. */
+async function customerComes(owner, lookAt) {
   const { stage } = owner;
   await owner.open("/new-campaign");
-  await look_at("new-campaign-samples");
+  await lookAt("new-campaign-samples");
   await owner.open("/promoters/prom_ana");
-  await look_at("promoter-empty");
+  await lookAt("promoter-empty");
   for (const event of customerWhoPaid({ customer: "cus_bea", email: "bea@example.org", minor: 6000, currency: "usd" })) {
     await fromStripe(stage.site, event);
   }
 }
 
 /** The first campaign, from a sample, tried on the past beside the form and then saved. */
-async function campaign(owner, look_at) {
+async function campaign(owner, lookAt) {
   const { checks } = owner.stage;
   await owner.open("/new-campaign");
   await owner.page.locator("main tbody a").first().click();
@@ -94,7 +95,7 @@ async function campaign(owner, look_at) {
   await owner.field("Within days").fill("0");
   await owner.press("Try this draft");
   checks.that(await owner.says("There is a problem"), "nonsense is told at its field");
-  await look_at("campaign-refused");
+  await lookAt("campaign-refused");
   const error = owner.page.locator(".errors a").first();
   await error.click();
   const focused = await owner.page.evaluate(() => document.activeElement?.id);
@@ -104,11 +105,11 @@ async function campaign(owner, look_at) {
   const before = await tried(owner);
   checks.that(before.includes("0 would qualify"), `the draft's result is beside it: ${before}`);
   checks.equal(await owner.field("Name").inputValue(), "First", "the draft that was tried stays in the form");
-  await look_at("campaign-tried");
+  await lookAt("campaign-tried");
 
   await owner.press("File");
   checks.that((await owner.field("Campaign file").inputValue()).includes('id = "first-2026"'), "the draft as a file");
-  await look_at("campaign-file");
+  await lookAt("campaign-file");
   await owner.press("Form");
   await owner.press("Save as a new revision");
   checks.that(await owner.says("Say why"), "a revision needs a reason");
@@ -125,11 +126,11 @@ async function campaign(owner, look_at) {
   await owner.field("When they were referred").fill(yesterday);
   await owner.press("Register");
   checks.that(owner.path().startsWith("/referrals/"), `after registering a referral: ${owner.path()}`);
-  await look_at("referral-new");
+  await lookAt("referral-new");
   await owner.open("/campaigns/first-2026/edit");
   const after = await tried(owner);
   checks.that(after.includes("1 would qualify"), `the draft on somebody who paid: ${after}`);
-  await look_at("campaign-tried-again");
+  await lookAt("campaign-tried-again");
 }
 
 /** Tries the draft that is open; what is said of it. The page looks again by itself. */
