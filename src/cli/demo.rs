@@ -11,6 +11,7 @@ use super::serve::{Signals, death};
 use super::settings::SettingsArgs;
 use crate::access::keys;
 use crate::config::{LogFormat, reachable};
+use crate::demo::people;
 use crate::demo::run::{Demo, Options};
 use crate::demo::story::{SEED, Story};
 use crate::demo::summary::{self, Summary};
@@ -143,12 +144,12 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
         &by,
     );
     let key = key.await?.key;
-    // A demo has no people before somebody looks at it.
-    let link = app
-        .access
-        .setup_link()
-        .await?
-        .unwrap_or_else(|| url.clone());
+    let links = people::invite(demo).await?;
+    let links: Vec<String> = links
+        .into_iter()
+        .map(|(role, link)| format!("  {:<9} {link}", role.name()))
+        .collect();
+    let links = links.join("\n");
     let at = app.clock.now();
     let example = summary.nearest.first().map(|near| near.referral.as_str());
     let example = example.unwrap_or("<referral>");
@@ -156,17 +157,20 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
     let program = program.unwrap_or_else(|_| "qualify".to_owned());
     Ok(format!(
         "\nDEMO: it runs at {url} until you press Ctrl-C. Its clock stands at {at}.\n\n\
-         \x20 Open this to be its owner, once: {link}\n\n\
+         Open one of these to look around as somebody of that role. Each lets in once:\n\
+         {links}\n\
          \x20 KEY={key}\n\
          \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/referrals/{example}/explanation\n\
          \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/cases\n\
          \x20 curl -H \"Authorization: Bearer $KEY\" {url}/api/v1/batches\n\
          \x20 curl {url}/metrics\n\n\
-         \x20 export DATABASE_URL={database}\n\
+         \x20 export DATABASE_URL={database} BASE_URL={url}\n\
          \x20 {program} explain {example} --at {at}\n\
-         \x20 {program} verify --at {at}\n"
+         \x20 {program} verify --at {at}\n\
+         \x20 {program} user link owner@demo.example   # another link\n"
     ))
 }
+
 /// Where to listen: as told; else on any free port, a demo that stays on the usual one if it
 /// is free.
 fn listen(args: &Args, settings: &SettingsArgs) -> anyhow::Result<Vec<SocketAddr>> {

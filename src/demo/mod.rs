@@ -3,9 +3,11 @@
 //!
 //! [`story`] (pure) turns a seed into promoters, referrals and Stripe events, and into what
 //! every referral should come to; [`run`] plays it against a real server, day by day on a
-//! clock of its own; [`summary`] reads from the database what came of it; [`words`] prints it.
+//! clock of its own; [`summary`] reads from the database what came of it; [`words`] prints it;
+//! [`people`] lets those in who want to look at it.
 
 mod dice;
+pub mod people;
 mod post;
 pub mod run;
 pub mod story;

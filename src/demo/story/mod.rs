@@ -27,6 +27,8 @@ pub const STARTS_UNIX: i64 = 1_767_571_200;
 pub const ENDS_UNIX: i64 = 1_782_864_000;
 /// The seed that the documentation speaks of.
 pub const SEED: u64 = 2026;
+/// Who refers most: has referrals in every state, and rewards.
+pub const BUSIEST: &str = cast::LAUNCH[0];
 
 /// The campaign files, by file name.
 pub const RULES: [(&str, &str); 3] = [

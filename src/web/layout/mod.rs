@@ -64,8 +64,8 @@ pub struct Page {
     pub crumbs: Vec<Link>,
     /// Whether a form on it was refused.
     pub has_errors: bool,
-    /// Seconds after which it is read again where there is no JavaScript.
-    pub refresh: Option<u32>,
+    /// Where there is no JavaScript: seconds after which it is read again, and its address.
+    pub refresh: Option<(u32, String)>,
     /// What surrounds it.
     pub frame: Frame,
 }
@@ -85,10 +85,11 @@ impl Page {
         self
     }
 
-    /// Read again after so many seconds where there is no JavaScript.
+    /// Read again after so many seconds where there is no JavaScript. `place` is its own address
+    /// without a fragment: browsers that are at one do not read their page again by themselves.
     #[must_use]
-    pub fn refreshed(mut self, seconds: u32) -> Self {
-        self.refresh = Some(seconds);
+    pub fn refreshed(mut self, seconds: u32, place: String) -> Self {
+        self.refresh = Some((seconds, place));
         self
     }
 }

@@ -106,7 +106,7 @@ fn made(
     };
     EventPage {
         page: if is_waiting {
-            page.refreshed(AGAIN_SECONDS)
+            page.refreshed(AGAIN_SECONDS, url::at(HERE, &event.event_id))
         } else {
             page
         },

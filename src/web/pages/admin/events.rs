@@ -90,7 +90,7 @@ pub(crate) async fn list(State(web): State<Arc<Web>>, view: View, Asked(query): 
     let shown = view.page("Events", HERE);
     page(&EventsPage {
         page: if waits > 0 {
-            shown.refreshed(AGAIN_SECONDS)
+            shown.refreshed(AGAIN_SECONDS, here(query.text("after")))
         } else {
             shown
         },

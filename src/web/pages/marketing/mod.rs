@@ -11,6 +11,7 @@ pub mod promoter_form;
 pub mod promoters;
 pub mod referral;
 pub mod referral_form;
+mod referral_rows;
 pub mod referrals;
 pub mod reports;
 mod rules_words;

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 
 use super::promoters::standing;
-use super::referrals::{ReferralRow, complete, shown};
+use super::referral_rows::{ReferralRow, complete, shown};
 use super::{MoneyRow, campaigns::names, no_such};
 use crate::domain::access::Permission;
 use crate::domain::ids::{CouponId, PromoterId};

@@ -180,12 +180,12 @@ fn reward(make: &Maker<'_>, side: &str, title: &'static str) -> Group {
             vec![make.radios(&name("kind"), "Reward", &kinds)],
             vec![
                 make.text(&name("amount"), "Fixed amount"),
-                make.text(&name("currency"), "Currency of it"),
+                make.text(&name("currency"), "Currency of the amount"),
             ],
             vec![
                 make.text(&name("percent"), "Percent"),
                 make.text(&name("cap_amount"), "At most"),
-                make.text(&name("cap_currency"), "Currency of the most"),
+                make.text(&name("cap_currency"), "Currency of the limit"),
             ],
         ],
     }
