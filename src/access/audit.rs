@@ -48,6 +48,8 @@ actions! {
     PromotersImported, "promoters.imported";
     /// A referral was registered by hand or by a key.
     ReferralRegistered, "referral.registered";
+    /// A referral was given to another promoter.
+    ReferralReassigned, "referral.reassigned";
     /// Referrals came from a file.
     ReferralsImported, "referrals.imported";
     /// Events came from a file.

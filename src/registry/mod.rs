@@ -8,6 +8,7 @@ pub mod decisions;
 mod error;
 pub mod explain;
 pub mod promoters;
+pub mod reassign;
 pub mod referrals;
 
 pub use error::RegistryError;
