@@ -21,9 +21,7 @@ use qualify::settle::duty::Duty;
 use qualify::settle::execute::execute;
 use qualify::store::Db;
 use qualify::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items, insert_items};
-use qualify::store::batches::{
-    Batch, BatchKind, BatchState, BatchTotals, Origin, insert_batch,
-};
+use qualify::store::batches::{Batch, BatchKind, BatchState, BatchTotals, Origin, insert_batch};
 use qualify::store::promoters::insert_promoter;
 use qualify::store::qualifications::{Qualification, QualificationState, insert_qualifications};
 use qualify::store::verdicts::upsert_verdicts;

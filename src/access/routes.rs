@@ -274,7 +274,7 @@ table! {
     BATCH_PREVIEW, Get "/admin/batches/preview", Page, May(BatchesRead);
     BATCH_RUN, Get "/admin/batches/run", Page, May(BatchesWrite);
     BATCH_RUN_POST, Post "/admin/batches/run", Page, May(BatchesWrite);
-    BATCH, Get "/admin/batch/{id}", Page, May(BatchesRead);
+    BATCH, Get "/admin/batches/{id}", Page, May(BatchesRead);
     USERS, Get "/admin/users", Page, May(UsersRead);
     USER_INVITE, Get "/admin/invite", Page, May(UsersWrite);
     USER_INVITE_POST, Post "/admin/invite", Page, May(UsersWrite);

@@ -20,6 +20,7 @@ mod ledger;
 mod params;
 mod promoters;
 mod qualifications;
+mod reassign;
 mod referral_view;
 mod referrals;
 mod refusal;
@@ -81,6 +82,7 @@ pub fn routes(app: &Arc<App>, body_read: Duration) -> Router {
         .merge(promoters::routes())
         .merge(qualifications::routes())
         .merge(referrals::routes())
+        .merge(reassign::routes())
         .merge(users::routes())
         .route_layer(from_fn_with_state(Arc::clone(&api), guard::guard))
         .method_not_allowed_fallback(|| async { method_not_allowed() });

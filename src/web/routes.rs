@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
 use super::backtests::Backtests;
+use super::pages::admin::{audit, batch, batch_run, batches, keys, user, users};
 use super::pages::marketing::{
-    campaign, campaigns, dashboard, editor, promoter, promoter_form, promoters, referral,
+    campaign, campaigns, dashboard, editor, promoter, promoter_form, promoters, reassign, referral,
     referral_form, referrals, reports,
 };
 use super::pages::sign_in::{self, account, link};
@@ -35,6 +36,7 @@ pub fn routes(web: &Arc<Web>) -> Router {
     Router::new()
         .merge(sign_in_routes())
         .merge(marketing())
+        .merge(office())
         .on(table::ASSET, assets::serve)
         .route_layer(from_fn_with_state(Arc::clone(web), problems::as_page))
         .route_layer(from_fn_with_state(access, guard::guard))
@@ -103,4 +105,30 @@ fn marketing() -> Router<Arc<Web>> {
         .on(table::PROMOTER_NEW_POST, promoter_form::add)
         .on(table::REPORTS, reports::show)
         .on(table::REPORTS_CSV, reports::download)
+}
+
+fn office() -> Router<Arc<Web>> {
+    Router::new()
+        .on(table::REFERRAL_REASSIGN, reassign::show)
+        .on(table::REFERRAL_REASSIGN_POST, reassign::give)
+        .on(table::BATCHES, batches::list)
+        .on(table::BATCH_PREVIEW, batch_run::preview)
+        .on(table::BATCH_RUN, batch_run::ask)
+        .on(table::BATCH_RUN_POST, batch_run::run)
+        .on(table::BATCH, batch::show)
+        .on(table::USERS, users::list)
+        .on(table::USER_INVITE, users::new)
+        .on(table::USER_INVITE_POST, users::invite)
+        .on(table::USER, user::show)
+        .on(table::USER_ROLE, user::role)
+        .on(table::USER_STATE, user::ask)
+        .on(table::USER_STATE_POST, user::decide)
+        .on(table::USER_LINK, user::link)
+        .on(table::USER_SESSIONS, user::end)
+        .on(table::KEYS, keys::list)
+        .on(table::KEY_NEW, keys::new)
+        .on(table::KEY_NEW_POST, keys::add)
+        .on(table::KEY_REVOKE, keys::ask)
+        .on(table::KEY_REVOKE_POST, keys::revoke)
+        .on(table::AUDIT, audit::list)
 }

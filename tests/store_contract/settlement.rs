@@ -377,7 +377,9 @@ async fn a_plan_in_the_making_can_be_dropped_and_no_other(db: &Db) {
 
     insert_batch(&mut tx, &conn(), &planning).await.unwrap();
     insert_items(&mut tx, &conn(), &id, &items).await.unwrap();
-    end_planning(&mut tx, &conn(), &id, (3, "abc")).await.unwrap();
+    end_planning(&mut tx, &conn(), &id, (3, "abc"))
+        .await
+        .unwrap();
     let again = end_planning(&mut tx, &conn(), &id, (3, "abd")).await;
     assert!(matches!(again, Err(StoreError::Stale { .. })));
     assert_eq!(drop_items(&mut tx, &conn(), &id, 9).await.unwrap(), 0);
