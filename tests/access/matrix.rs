@@ -50,6 +50,8 @@ impl Objects {
             ("/api/v1/batches/", "/api/v1/batches"),
             ("/api/v1/events/", "/api/v1/events"),
             ("/api/v1/users/", "/api/v1/users?role=viewer"),
+            ("/admin/batches/", "/api/v1/batches"),
+            ("/admin/users/", "/api/v1/users?role=viewer"),
         ] {
             let id = first(list).await;
             assert_ne!(id, "none", "{list} shows nothing to ask for");
@@ -63,6 +65,8 @@ impl Objects {
         let two = |key: &&serde_json::Value| key["scopes"].as_array().unwrap().len() == 2;
         let key = keys.iter().find(two).unwrap()["id"].as_str().unwrap();
         rows.push(("/api/v1/keys/", key.to_owned(), key.to_owned()));
+        // Asking by the API takes it back; the page answers as well for what was taken back.
+        rows.push(("/admin/keys/", key.to_owned(), key.to_owned()));
         Self { rows }
     }
 

@@ -17,6 +17,7 @@ mod cases;
 mod client;
 mod idempotency;
 mod lists;
+mod reassign;
 mod refusals;
 mod resources;
 mod story;

@@ -17,5 +17,6 @@ mod browser;
 #[allow(dead_code, reason = "the webhook's tests use the rest")]
 mod client;
 mod editor;
+mod office;
 mod people;
 mod signing_in;

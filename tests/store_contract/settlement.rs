@@ -246,7 +246,7 @@ async fn what_is_due_comes_in_order_and_in_pages(db: &Db) {
     );
 }
 
-fn batch(id: &str, key: &str, seconds: i64) -> Batch {
+pub fn batch(id: &str, key: &str, seconds: i64) -> Batch {
     Batch {
         id: id.into(),
         key: key.to_owned(),
@@ -262,7 +262,7 @@ fn batch(id: &str, key: &str, seconds: i64) -> Batch {
     }
 }
 
-fn item(position: i64, qualification: &str) -> BatchItem {
+pub fn item(position: i64, qualification: &str) -> BatchItem {
     BatchItem {
         position,
         qualification: qualification.into(),

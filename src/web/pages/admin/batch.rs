@@ -410,7 +410,7 @@ mod tests {
     fn found(state: BatchState, items: Vec<BatchItem>) -> Found {
         Found {
             batch: batch(state),
-            counts: items.iter().map(|i| (i.action, i.state, 1)).collect(),
+            counts: items.iter().map(|i| (i.action, i.state, 1_i64)).collect(),
             sums: vec![BatchSum {
                 currency: Currency::USD,
                 accrued: 2_000,

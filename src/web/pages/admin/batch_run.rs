@@ -239,8 +239,10 @@ fn says(seen: &Seen) -> Vec<String> {
     for (action, words) in steps {
         let count = seen.count(action);
         if count > 0 {
-            let (rewards, money) = (format::plural(count, "reward"), seen.amounts(action));
-            says.push(format!("{rewards} {words}: {}.", money.join(", ")));
+            let rewards = format::plural(count, "reward");
+            // The words say in which direction.
+            let money = seen.amounts(action).join(", ").replace('\u{2212}', "");
+            says.push(format!("{rewards} {words}: {money}."));
         }
     }
     let left = seen.count(ItemAction::Skip);
@@ -345,6 +347,12 @@ mod tests {
             "batch_preview_empty",
             &filled(page(), at_once, &nothing, &whom, true),
         );
-        insta::assert_snapshot!(says(&seen).join("\n"), @"");
+        insta::assert_snapshot!(says(&seen).join("\n"), @r"
+        120 rewards will be settled: 10.00 EUR, 2,400.00 USD.
+        2 rewards will be taken back: 40.00 USD.
+        3 rewards will be left for later, because a limit is reached.
+        In all the ledger changes by +10.00 EUR, +2,360.00 USD.
+        Entries in the ledger are never changed; what turns out wrong is countered by a later batch. The next batch on schedule runs as planned.
+        ");
     }
 }

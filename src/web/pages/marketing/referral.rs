@@ -360,7 +360,7 @@ mod tests {
     }
 
     fn history() -> History {
-        let at = |seconds| now().plus_seconds(seconds - 86_400);
+        let at = |seconds: i64| now().plus_seconds(seconds - 86_400);
         let moment = |seconds, kind, what: &str, about| Moment {
             at: at(seconds),
             what: what.to_owned(),
