@@ -49,14 +49,18 @@ impl Objects {
             ("/api/v1/qualifications/", "/api/v1/qualifications"),
             ("/api/v1/batches/", "/api/v1/batches"),
             ("/api/v1/events/", "/api/v1/events"),
-            ("/api/v1/users/", "/api/v1/users?role=viewer"),
             ("/admin/batches/", "/api/v1/batches"),
-            ("/admin/users/", "/api/v1/users?role=viewer"),
         ] {
             let id = first(list).await;
             assert_ne!(id, "none", "{list} shows nothing to ask for");
             row(prefix, both(&id));
         }
+        // Somebody of their own, because asking deactivates them: whoever asks goes on asking.
+        bench.person("away@example.com", Role::Viewer, None).await;
+        let away = bench.access().user_of("away@example.com").await;
+        let away = away.unwrap().unwrap().id.to_string();
+        row("/api/v1/users/", both(&away));
+        row("/admin/users/", both(&away));
         // A key of its own, because asking takes it back.
         bench.key("live", &["audit:read", "cases:read"], 202).await;
         let list = bench.ask("GET", "/api/v1/keys?limit=100", &auth).await;

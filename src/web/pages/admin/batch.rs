@@ -71,6 +71,8 @@ pub(crate) struct ItemRow {
     pub amounts: Vec<String>,
     pub because: String,
     pub outcome: Badge,
+    /// What came between, where something did.
+    pub overtaken: Option<String>,
 }
 
 /// What is read for one page.
@@ -192,14 +194,18 @@ impl Whom {
             amounts: item.amounts.iter().map(amount).collect(),
             because: format::code_words(&item.reason),
             outcome: outcome(item),
+            overtaken: item
+                .outcome
+                .clone()
+                .filter(|_| item.state == ItemState::Superseded),
         }
     }
 }
 
-/// `20.00 USD to the promoter`.
+/// `+20.00 USD for the promoter`.
 fn amount(reward: &Reward) -> String {
     let money = format::change(Money::new(reward.amount_minor, reward.currency));
-    format!("{money} {}", reward.to.person())
+    format!("{money} for the {}", reward.to.person())
 }
 
 /// What an item does.
@@ -219,10 +225,7 @@ fn outcome(item: &BatchItem) -> Badge {
             Badge::new(Tone::Warn, Icon::Minus, "Nothing booked")
         }
         (ItemState::Done, _) => Badge::new(Tone::Good, Icon::Check, "Booked"),
-        (ItemState::Superseded, _) => {
-            let words = item.outcome.as_deref().unwrap_or("nothing was booked");
-            Badge::new(Tone::Warn, Icon::Alert, format!("Overtaken: {words}"))
-        }
+        (ItemState::Superseded, _) => Badge::new(Tone::Warn, Icon::Alert, "Overtaken"),
     }
 }
 
