@@ -145,7 +145,7 @@ async fn a_batch_says_where_it_comes_from_and_what_it_left(db: &Db) {
         (4, "budget_exhausted"),
     ] {
         items[position].action = ItemAction::Skip;
-        items[position].reason = reason.to_owned();
+        reason.clone_into(&mut items[position].reason);
     }
     items[3].state = ItemState::Superseded;
     insert_items(&mut tx, &conn(), &id, &items).await.unwrap();

@@ -54,7 +54,7 @@ pub async fn history(
         moments.extend(found);
         events_cut = cut;
     }
-    moments.sort_by(|a, b| (a.at, a.kind).cmp(&(b.at, b.kind)));
+    moments.sort_by_key(|moment| (moment.at, moment.kind));
     Ok(History {
         moments,
         events_cut,

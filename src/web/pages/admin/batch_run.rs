@@ -125,7 +125,7 @@ async fn look(web: &Web, view: &View, cut_off: Timestamp) -> Result<Seen, StoreE
     let mut seen = Seen::default();
     let clock = app.clock.as_ref();
     plan::preview(&app.db, view.connection(), clock, cut_off, |page| {
-        seen.take(page)
+        seen.take(page);
     })
     .await?;
     Ok(seen)
@@ -317,21 +317,23 @@ mod tests {
 
     #[test]
     fn a_preview() {
-        let mut seen = Seen::default();
-        seen.counts = [
-            (ItemAction::Settle, 120),
-            (ItemAction::Reverse, 2),
-            (ItemAction::Skip, 3),
-        ]
-        .into();
-        seen.sums = [
-            ((ItemAction::Settle, Currency::USD), 240_000),
-            ((ItemAction::Settle, Currency::parse("eur").unwrap()), 1_000),
-            ((ItemAction::Reverse, Currency::USD), -4_000),
-            ((ItemAction::Skip, Currency::USD), 6_000),
-        ]
-        .into();
-        seen.left = [("promoter_limit_reached".to_owned(), 3)].into();
+        let seen = Seen {
+            counts: [
+                (ItemAction::Settle, 120),
+                (ItemAction::Reverse, 2),
+                (ItemAction::Skip, 3),
+            ]
+            .into(),
+            sums: [
+                ((ItemAction::Settle, Currency::USD), 240_000),
+                ((ItemAction::Settle, Currency::parse("eur").unwrap()), 1_000),
+                ((ItemAction::Reverse, Currency::USD), -4_000),
+                ((ItemAction::Skip, Currency::USD), 6_000),
+            ]
+            .into(),
+            left: [("promoter_limit_reached".to_owned(), 3)].into(),
+            first: Vec::new(),
+        };
         assert_eq!(
             seen.costs(),
             ["+10.00 EUR", "+2,360.00 USD"],

@@ -115,7 +115,6 @@ async fn made(
     tx.rollback().await?;
     let mut planned = None;
     match (claim.is_some() && !wanted.is_empty(), found.as_slice()) {
-        (false, _) => {}
         (true, [one]) => {
             let which = (referral, &one.promoter.id);
             match preview(&app.db, connection, app.clock.as_ref(), which).await {
@@ -148,7 +147,7 @@ async fn made(
     Ok(filled(
         frame,
         (from.as_ref(), planned.as_ref()),
-        here,
+        &here,
         sent,
         errors,
     ))
@@ -157,7 +156,7 @@ async fn made(
 fn filled(
     page: Page,
     (from, planned): (Option<&Promoter>, Option<&Move>),
-    here: String,
+    here: &str,
     sent: &Fields,
     errors: Errors,
 ) -> ReassignPage {
@@ -176,7 +175,7 @@ fn filled(
             .error(errors.at("promoter")),
         planned: planned.map(|plan| told(plan, sent, &errors)),
         errors,
-        cancel: here.clone(),
+        cancel: here.to_owned(),
         here: format!("{here}/reassign"),
     }
 }
@@ -341,12 +340,12 @@ mod tests {
     fn it_says_what_moves_and_what_stays() {
         let page = || frame(Role::Admin).page("Give it to another promoter", "/referrals");
         let sent = Fields::new([("promoter".to_owned(), "prom_ben".to_owned())]);
-        let here = || "/referrals/ref_1".to_owned();
+        let here = "/referrals/ref_1";
         let queued = plan(vec![qualification(QualificationState::Queued)], Vec::new());
         let shown = filled(
             page(),
             (Some(&queued.from), Some(&queued)),
-            here(),
+            here,
             &sent,
             Errors::none(),
         );
@@ -355,7 +354,7 @@ mod tests {
         let shown = filled(
             page(),
             (Some(&settled.from), Some(&settled)),
-            here(),
+            here,
             &sent,
             Errors::none(),
         );
@@ -364,12 +363,12 @@ mod tests {
         let shown = filled(
             page(),
             (Some(&queued.from), None),
-            here(),
+            here,
             &none,
             Errors::none(),
         );
         hold("reassign", &shown);
-        let shown = filled(page(), (None, None), here(), &none, Errors::none());
+        let shown = filled(page(), (None, None), here, &none, Errors::none());
         hold("reassign_coupon", &shown);
     }
 }
