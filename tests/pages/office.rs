@@ -121,7 +121,12 @@ async fn a_batch_is_previewed_run_and_looked_at() {
         "{log}"
     );
 
-    // The way of it, from the event to the ledger.
+    the_way_is_told(&browser).await;
+    browser.end().await;
+}
+
+/// From the event to the ledger, on the page and by the API.
+async fn the_way_is_told(browser: &Browser) {
     let referral = browser.page("/referrals/ref_bo").await;
     for says in [
         "charge.succeeded (evt_ch_bo)",
@@ -163,7 +168,6 @@ async fn a_batch_is_previewed_run_and_looked_at() {
         !told.body.contains("evt_"),
         "events need their own permission: {told:?}"
     );
-    browser.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,9 +188,9 @@ async fn somebody_is_invited_comes_and_is_changed() {
         page.contains("Invited.") && page.contains("No mail is set"),
         "{page}"
     );
-    let taken = [("email", EMAIL), ("role", "viewer")];
-    let taken = browser.post("/admin/invite", &taken).await;
-    assert!(taken.status == 422 && taken.body.contains("has an account already"));
+    let again = [("email", EMAIL), ("role", "viewer")];
+    let again = browser.post("/admin/invite", &again).await;
+    assert!(again.status == 422 && again.body.contains("has an account already"));
 
     // Without mail an owner hands the link over.
     let shown = browser.post(&format!("{jo}/link"), &[]).await;
@@ -202,38 +206,7 @@ async fn somebody_is_invited_comes_and_is_changed() {
         ("password", PASSWORD),
     ];
     assert_eq!(guest.done("/link", &join).await, "/");
-    let dashboard = guest.page("/").await;
-    assert!(dashboard.contains("/admin/batches") && dashboard.contains("jo@example.com"));
-    for hidden in [
-        "/admin/users",
-        "/admin/keys",
-        "/admin/audit",
-        "/admin/events",
-    ] {
-        assert!(!dashboard.contains(hidden), "a viewer sees {hidden}");
-    }
-    let batches = guest.page("/admin/batches").await;
-    assert!(!batches.contains("/admin/batches/run"), "{batches}");
-    for (path, says) in [
-        ("/admin/users", "see who has an account (users:read)"),
-        ("/admin/batches/run", "run a batch now (batches:write)"),
-        ("/new-campaign", "save campaigns (campaigns:write)"),
-    ] {
-        let refused = guest.get(path).await;
-        assert_eq!(refused.status, 403, "{path}");
-        assert!(refused.body.contains(says), "{path}: {}", refused.body);
-        assert!(
-            refused
-                .body
-                .contains("Ask Mara (mara@example.com), an owner")
-        );
-        assert!(
-            refused.body.contains("href=\"/referrals\"") && refused.body.contains("jo@example.com"),
-            "the way on is still there: {}",
-            refused.body
-        );
-        assert!(!refused.body.contains("/admin/audit"));
-    }
+    a_viewer_sees_no_more(&guest).await;
 
     let same = browser
         .done(&format!("{jo}/role"), &[("role", "viewer")])
@@ -246,43 +219,7 @@ async fn somebody_is_invited_comes_and_is_changed() {
     let again = [("email", "jo@example.com"), ("password", PASSWORD)];
     guest.done("/sign-in", &again).await;
     assert!(guest.page("/").await.contains("/admin/users"));
-    // An admin neither makes owners nor changes them, and is shown no links.
-    let form = guest.page("/admin/invite").await;
-    assert!(
-        !form.contains("value=\"owner\"") && form.contains("value=\"admin\""),
-        "{form}"
-    );
-    let mara = browser_id(&browser).await;
-    let theirs = guest.page(&mara).await;
-    assert!(
-        !theirs.contains("Deactivate") && !theirs.contains("/role"),
-        "{theirs}"
-    );
-    let forced = guest
-        .post(&format!("{mara}/role"), &[("role", "viewer")])
-        .await;
-    assert_eq!(forced.status, 403, "{forced:?}");
-    assert_eq!(guest.post(&format!("{jo}/link"), &[]).await.status, 403);
-
-    // The last owner stays one.
-    let refused = browser
-        .post(&format!("{mara}/role"), &[("role", "viewer")])
-        .await;
-    assert_eq!(refused.status, 422);
-    assert!(
-        refused
-            .body
-            .contains("This is the last owner; make another one first"),
-        "{}",
-        refused.body
-    );
-    let ask = browser.page(&format!("{mara}/state")).await;
-    let active = field(&ask, "active");
-    let refused = browser
-        .post(&format!("{mara}/state"), &[("active", &active)])
-        .await;
-    assert!(refused.status == 422 && refused.body.contains("last owner"));
-
+    owners_stay(&browser, &guest, &jo).await;
     let ended = browser.done(&format!("{jo}/end-sessions"), &[]).await;
     assert!(
         browser
@@ -322,6 +259,82 @@ async fn somebody_is_invited_comes_and_is_changed() {
     assert!(whole.contains("none is missing or changed"), "{whole}");
     drop(guest);
     browser.end().await;
+}
+
+/// What is not theirs is not shown, and says whom to ask.
+async fn a_viewer_sees_no_more(guest: &Browser) {
+    let dashboard = guest.page("/").await;
+    assert!(dashboard.contains("/admin/batches") && dashboard.contains("jo@example.com"));
+    for hidden in [
+        "/admin/users",
+        "/admin/keys",
+        "/admin/audit",
+        "/admin/events",
+    ] {
+        assert!(!dashboard.contains(hidden), "a viewer sees {hidden}");
+    }
+    let batches = guest.page("/admin/batches").await;
+    assert!(!batches.contains("/admin/batches/run"), "{batches}");
+    for (path, says) in [
+        ("/admin/users", "see who has an account (users:read)"),
+        ("/admin/batches/run", "run a batch now (batches:write)"),
+        ("/new-campaign", "save campaigns (campaigns:write)"),
+    ] {
+        let refused = guest.get(path).await;
+        assert_eq!(refused.status, 403, "{path}");
+        assert!(refused.body.contains(says), "{path}: {}", refused.body);
+        assert!(
+            refused
+                .body
+                .contains("Ask Mara (mara@example.com), an owner")
+        );
+        assert!(
+            refused.body.contains("href=\"/referrals\"") && refused.body.contains("jo@example.com"),
+            "the way on is still there: {}",
+            refused.body
+        );
+        assert!(!refused.body.contains("/admin/audit"));
+    }
+}
+
+/// An admin changes no owner, and nobody the last one.
+async fn owners_stay(browser: &Browser, guest: &Browser, jo: &str) {
+    // An admin neither makes owners nor changes them, and is shown no links.
+    let form = guest.page("/admin/invite").await;
+    assert!(
+        !form.contains("value=\"owner\"") && form.contains("value=\"admin\""),
+        "{form}"
+    );
+    let mara = browser_id(browser).await;
+    let theirs = guest.page(&mara).await;
+    assert!(
+        !theirs.contains("Deactivate") && !theirs.contains("/role"),
+        "{theirs}"
+    );
+    let forced = guest
+        .post(&format!("{mara}/role"), &[("role", "viewer")])
+        .await;
+    assert_eq!(forced.status, 403, "{forced:?}");
+    assert_eq!(guest.post(&format!("{jo}/link"), &[]).await.status, 403);
+
+    // The last owner stays one.
+    let refused = browser
+        .post(&format!("{mara}/role"), &[("role", "viewer")])
+        .await;
+    assert_eq!(refused.status, 422);
+    assert!(
+        refused
+            .body
+            .contains("This is the last owner; make another one first"),
+        "{}",
+        refused.body
+    );
+    let ask = browser.page(&format!("{mara}/state")).await;
+    let active = field(&ask, "active");
+    let refused = browser
+        .post(&format!("{mara}/state"), &[("active", &active)])
+        .await;
+    assert!(refused.status == 422 && refused.body.contains("last owner"));
 }
 
 /// Where the first owner's own page is.
