@@ -101,6 +101,7 @@ impl World {
             key: "slot.1".to_owned(),
             slot_at: self.clock.now(),
             cut_off: self.clock.now(),
+            by: None,
         }
     }
 

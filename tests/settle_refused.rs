@@ -21,7 +21,7 @@ use qualify::settle::duty::Duty;
 use qualify::settle::execute::execute;
 use qualify::store::Db;
 use qualify::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items, insert_items};
-use qualify::store::batches::{Batch, BatchKind, BatchState, BatchTotals, insert_batch};
+use qualify::store::batches::{Batch, BatchKind, BatchState, BatchTotals, Origin, insert_batch};
 use qualify::store::promoters::insert_promoter;
 use qualify::store::qualifications::{Qualification, QualificationState, insert_qualifications};
 use qualify::store::verdicts::upsert_verdicts;
@@ -119,6 +119,7 @@ async fn one_refused_item(db: &Db) {
         done_at: None,
         plan_items: 2,
         totals: BatchTotals::default(),
+        origin: Origin::default(),
     };
     insert_batch(&mut tx, &connection, &batch).await.unwrap();
     insert_items(&mut tx, &connection, &batch.id, &items)

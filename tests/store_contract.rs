@@ -85,6 +85,8 @@ mod marking;
 mod migration;
 #[path = "store_contract/moving.rs"]
 mod moving;
+#[path = "store_contract/office.rs"]
+mod office;
 #[path = "store_contract/parity.rs"]
 mod parity;
 #[path = "store_contract/people.rs"]

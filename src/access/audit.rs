@@ -50,6 +50,8 @@ actions! {
     PromotersImported, "promoters.imported";
     /// A referral was registered by hand or by a key.
     ReferralRegistered, "referral.registered";
+    /// A referral was given to another promoter.
+    ReferralReassigned, "referral.reassigned";
     /// Referrals came from a file.
     ReferralsImported, "referrals.imported";
     /// Events came from a file.
@@ -80,6 +82,10 @@ actions! {
     PasswordChanged, "user.password_changed";
     /// A link was made by hand for somebody.
     LinkMade, "user.link_made";
+    /// A link was mailed to somebody who had not asked for it.
+    LinkSent, "user.link_sent";
+    /// Somebody else ended all of somebody's sessions.
+    SessionsEnded, "user.sessions_ended";
     /// Somebody signed in.
     SignedIn, "session.started";
     /// Somebody tried to, and was refused. Beyond a rate, only some of them are written.

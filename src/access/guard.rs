@@ -47,6 +47,10 @@ pub async fn guard(State(access): State<Arc<Access>>, request: Request, next: Ne
     if let Err(denied) = admit(&access, &mut parts).await {
         let mut response = Problem::from(denied.clone()).into_response();
         response.extensions_mut().insert(denied);
+        // The page that says no still says to whom.
+        if let Some(signed) = parts.extensions.remove::<Signed>() {
+            response.extensions_mut().insert(signed);
+        }
         return response;
     }
     let is_personal = parts.extensions.get::<Signed>().is_some();
@@ -70,7 +74,10 @@ async fn admit(access: &Access, parts: &mut Parts) -> Result<(), Denied> {
     match (route.needs(), &signed) {
         (Needs::Public, _) | (Needs::SignedIn, Some(_)) => {}
         (Needs::May(permission), Some(signed)) if signed.may(permission) => {}
-        (Needs::May(permission), Some(_)) => return Err(Denied::Forbidden(permission)),
+        (Needs::May(permission), Some(signed)) => {
+            parts.extensions.insert(signed.clone());
+            return Err(Denied::Forbidden(permission));
+        }
         (Needs::SignedIn | Needs::May(_), None) => return Err(Denied::SignIn),
     }
     if let Some(signed) = signed {

@@ -13,6 +13,7 @@ pub mod keys;
 mod limits;
 pub mod links;
 mod password;
+mod reach;
 pub mod routes;
 mod session;
 mod sign_in;

@@ -167,7 +167,7 @@ use Permission::{
     AuditRead, BatchesRead, BatchesWrite, CampaignsBacktest, CampaignsRead, CampaignsWrite,
     CasesRead, CasesWrite, ConnectionsRead, CustomersRead, EventsRead, EventsWrite, KeysRead,
     KeysWrite, LedgerRead, PortalRead, PromotersRead, PromotersWrite, QualificationsRead,
-    ReferralsRead, ReferralsWrite, UsersRead, UsersWrite,
+    ReferralsRead, ReferralsReassign, ReferralsWrite, UsersRead, UsersWrite,
 };
 use Verb::{Get, Options, Patch, Post, Put};
 
@@ -249,6 +249,8 @@ table! {
     API_KEY, Get "/api/v1/keys/{id}", Api, May(KeysRead);
     API_KEY_REVOKE, Post "/api/v1/keys/{id}/revoke", Api, May(KeysWrite);
     API_AUDIT, Get "/api/v1/audit", Api, May(AuditRead);
+    API_REFERRAL_TIMELINE, Get "/api/v1/referrals/{id}/timeline", Api, May(ReferralsRead);
+    API_REFERRAL_REASSIGN, Post "/api/v1/referrals/{id}/reassign", Api, May(ReferralsReassign);
     API_CAMPAIGN_BACKTEST, Post "/api/v1/campaigns/{id}/backtest", Api, May(CampaignsBacktest);
     API_BACKTEST, Get "/api/v1/backtests/{id}", Api, May(CampaignsBacktest);
     API_BACKTEST_STOP, Post "/api/v1/backtests/{id}/stop", Api, May(CampaignsBacktest);
@@ -319,6 +321,29 @@ table! {
     ADMIN_NEAR_MISSES_UNDO, Post "/admin/near-misses", Page, May(CasesWrite);
     ADMIN_NEAR_MISS, Get "/admin/near-misses/{id}", Page, May(EventsRead);
     ADMIN_NEAR_MISS_ANSWER, Post "/admin/near-misses/{id}", Page, May(CasesWrite);
+
+    REFERRAL_REASSIGN, Get "/referrals/{id}/reassign", Page, May(ReferralsReassign);
+    REFERRAL_REASSIGN_POST, Post "/referrals/{id}/reassign", Page, May(ReferralsReassign);
+    BATCHES, Get "/admin/batches", Page, May(BatchesRead);
+    BATCH_PREVIEW, Get "/admin/batches/preview", Page, May(BatchesRead);
+    BATCH_RUN, Get "/admin/batches/run", Page, May(BatchesWrite);
+    BATCH_RUN_POST, Post "/admin/batches/run", Page, May(BatchesWrite);
+    BATCH, Get "/admin/batches/{id}", Page, May(BatchesRead);
+    USERS, Get "/admin/users", Page, May(UsersRead);
+    USER_INVITE, Get "/admin/invite", Page, May(UsersWrite);
+    USER_INVITE_POST, Post "/admin/invite", Page, May(UsersWrite);
+    USER, Get "/admin/users/{id}", Page, May(UsersRead);
+    USER_ROLE, Post "/admin/users/{id}/role", Page, May(UsersWrite);
+    USER_STATE, Get "/admin/users/{id}/state", Page, May(UsersWrite);
+    USER_STATE_POST, Post "/admin/users/{id}/state", Page, May(UsersWrite);
+    USER_LINK, Post "/admin/users/{id}/link", Page, May(UsersWrite);
+    USER_SESSIONS, Post "/admin/users/{id}/end-sessions", Page, May(UsersWrite);
+    KEYS, Get "/admin/keys", Page, May(KeysRead);
+    KEY_NEW, Get "/admin/new-key", Page, May(KeysWrite);
+    KEY_NEW_POST, Post "/admin/new-key", Page, May(KeysWrite);
+    KEY_REVOKE, Get "/admin/keys/{id}/revoke", Page, May(KeysWrite);
+    KEY_REVOKE_POST, Post "/admin/keys/{id}/revoke", Page, May(KeysWrite);
+    AUDIT, Get "/admin/audit", Page, May(AuditRead);
 
     // The last: whoever walks the table is signed out by them.
     SIGN_OUT, Post "/sign-out", Page, SignedIn;

@@ -300,7 +300,12 @@ impl Access {
 
     /// Somebody who is to be changed, if whoever asks may change them. Without the permission
     /// to see users at all, nobody is there.
-    async fn subject(&self, tx: &mut Tx, id: &UserId, by: &By) -> Result<User, AccessError> {
+    pub(super) async fn subject(
+        &self,
+        tx: &mut Tx,
+        id: &UserId,
+        by: &By,
+    ) -> Result<User, AccessError> {
         let user = get_user(tx, &self.connection, id).await?;
         let user = user.ok_or(AccessError::NotFound("user"))?;
         if !by.grants.may(Permission::UsersWrite) && user.role != Role::Promoter {
@@ -349,7 +354,7 @@ impl Access {
         }
     }
 
-    async fn note(
+    pub(super) async fn note(
         &self,
         tx: &mut Tx,
         by: &By,

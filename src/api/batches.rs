@@ -318,7 +318,8 @@ async fn run(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
     );
     let now_us = app.clock.now_us();
     announce(&app.db, &caller.connection, now_us, &caller.by, entry).await?;
-    let ran = schedule::run_now(&app.db, &caller.connection, &app.node, app.clock.as_ref()).await?;
+    let (clock, by) = (app.clock.as_ref(), Some(&caller.by));
+    let ran = schedule::run_now_for(&app.db, &caller.connection, &app.node, clock, by).await?;
     app.touched.notify_one();
     let batch = match ran {
         Some(ran) => Some(find(&api, &caller, &ran.batch).await?),

@@ -26,6 +26,7 @@ mod params;
 mod payments;
 mod promoters;
 mod qualifications;
+mod reassign;
 mod referral_view;
 mod referrals;
 mod refusal;
@@ -97,6 +98,7 @@ pub fn routes(app: &Arc<App>, body_read: Duration, backtests: &Arc<Backtests>) -
         .merge(promoters::routes())
         .merge(qualifications::routes())
         .merge(referrals::routes())
+        .merge(reassign::routes())
         .merge(rewards::routes())
         .merge(users::routes())
         .route_layer(from_fn_with_state(Arc::clone(&api), guard::guard))

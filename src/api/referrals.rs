@@ -49,10 +49,17 @@ pub(super) fn routes() -> Router<Arc<Api>> {
 }
 
 pub(super) fn describe() -> Resource {
+    let mut operations = operations();
+    operations.extend(super::reassign::operations());
     Resource {
         name: "referrals",
         says: "Claims that a promoter brought a person, and what the rules make of them.",
-        operations: vec![
+        operations,
+    }
+}
+
+fn operations() -> Vec<Operation> {
+    vec![
             Operation::new(routes::API_REFERRALS, "list_referrals", "List referrals")
                 .says("As far as they are judged, with those that a coupon made (`coupon:<campaign>:<customer>`).")
                 .filter("campaign", Takes::Text, "In this campaign.")
@@ -85,8 +92,7 @@ pub(super) fn describe() -> Resource {
             )
             .says("Why it is where it is: the evidence, what would change it, and what became of it down to the ledger.")
             .answers::<Explanation>(200, "The explanation."),
-        ],
-    }
+    ]
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

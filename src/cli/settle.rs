@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::random;
 use crate::settle::items::Planned;
 use crate::settle::plan::preview;
-use crate::settle::schedule::{Ran, is_elsewhere, next, run_due, run_now};
+use crate::settle::schedule::{Ran, is_elsewhere, next, run_due, run_now_for};
 use crate::store::batch_items::{BatchItem, ItemAction};
 use crate::store::qualifications::Qualification;
 
@@ -49,8 +49,9 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
                 "batches".to_owned(),
                 serde_json::json!({}),
             );
-            announce(db, id, clock.now_us(), &By::command_line(), entry).await?;
-            match run_now(db, id, &node, clock).await {
+            let by = By::command_line();
+            announce(db, id, clock.now_us(), &by, entry).await?;
+            match run_now_for(db, id, &node, clock, Some(&by)).await {
                 Err(error) if is_elsewhere(&error) => {
                     let said = "another node is settling; try again when its batch is done";
                     database::say(said);

@@ -103,6 +103,8 @@ permissions! {
     ReferralsRead, "referrals:read", [x x x x o];
     /// Register referrals.
     ReferralsWrite, "referrals:write", [x x x o o];
+    /// Give a referral to another promoter.
+    ReferralsReassign, "referrals:reassign", [x x o o o];
     /// See campaigns and their revisions.
     CampaignsRead, "campaigns:read", [x x x x o];
     /// Save campaigns.

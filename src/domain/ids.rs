@@ -100,6 +100,12 @@ impl ReferralId {
         Self(format!("coupon:{campaign}:{customer}"))
     }
 
+    /// The customer behind a coupon referral's id, `coupon:<campaign>:<customer>`.
+    pub fn customer_of_coupon(&self) -> Option<CustomerId> {
+        let (_, customer) = self.0.strip_prefix("coupon:")?.split_once(':')?;
+        Some(CustomerId::from(customer))
+    }
+
     /// The customer behind a coupon referral's id, if this is one of that campaign.
     pub fn coupon_customer(&self, campaign: &CampaignId) -> Option<CustomerId> {
         let rest = self

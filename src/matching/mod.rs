@@ -65,6 +65,15 @@ impl Promoters {
         }
     }
 
+    /// Adds promoters that are not in play yet, with their coupons.
+    pub fn add(&mut self, promoters: impl IntoIterator<Item = Promoter>) {
+        for promoter in promoters {
+            let coupons = promoter.coupons.iter().cloned();
+            self.know_coupons(coupons.map(|coupon| (coupon, promoter.id.clone())));
+            self.by_id.entry(promoter.id.clone()).or_insert(promoter);
+        }
+    }
+
     /// Every coupon that belongs to somebody, in no order.
     pub fn coupons(&self) -> impl Iterator<Item = &CouponId> {
         self.by_coupon.keys()

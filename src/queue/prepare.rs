@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::campaigns::{campaigns, parse};
 use super::judging::Neighbourhood;
 use super::neighbourhood::{Seeds, load, used_a_coupon};
-use crate::domain::ids::{CampaignId, ConnectionId, CustomerId, ReferralId, RevisionId};
+use crate::domain::ids::{
+    CampaignId, ConnectionId, CustomerId, PromoterId, ReferralId, RevisionId,
+};
 use crate::store::campaigns::revision_by_hash;
+use crate::store::promoters::load_promoters;
 use crate::store::qualifications::{
     Qualification, QualificationState, qualifications_of_referrals,
 };
@@ -38,7 +41,8 @@ pub async fn prepare(
     let campaigns = campaigns(tx, connection).await?;
     let mut neighbourhood = load(tx, connection, campaigns, seeds).await?;
     let keys = target_keys(tx, connection, &neighbourhood).await?;
-    let referrals: BTreeSet<ReferralId> = keys.iter().map(|(_, id)| id.clone()).collect();
+    let mut referrals: BTreeSet<ReferralId> = keys.iter().map(|(_, id)| id.clone()).collect();
+    referrals.extend(neighbourhood.referrals.iter().map(|r| r.id.clone()));
     let referrals: Vec<ReferralId> = referrals.into_iter().collect();
     let mut qualifications: HashMap<_, Vec<Qualification>> = HashMap::new();
     for qualification in qualifications_of_referrals(tx, connection, &referrals).await? {
@@ -103,7 +107,9 @@ async fn target_keys(
 /// Qualifications by what they are of; whatever is in force comes last.
 pub type Queue = HashMap<VerdictKey, Vec<Qualification>>;
 
-/// Revisions that settled one of the targets go on judging it.
+/// Revisions that settled one of the targets go on judging it, and as the referral of the
+/// promoter for whom they settled it: whoever is given the referral later has no part in that
+/// money, so that nothing about them may take it back.
 pub async fn load_settled(
     tx: &mut Tx,
     connection: &ConnectionId,
@@ -111,9 +117,11 @@ pub async fn load_settled(
     qualifications: &Queue,
 ) -> Result<(), StoreError> {
     let mut earlier: BTreeSet<(CampaignId, RevisionId)> = BTreeSet::new();
+    let mut settled_for: HashMap<(&CampaignId, &ReferralId), &PromoterId> = HashMap::new();
     for (key, list) in qualifications {
         let settled = list.iter().rev().find(|q| is_settled(q));
         if let Some(settled) = settled {
+            settled_for.insert((&key.0, &key.1), &settled.promoter);
             neighbourhood
                 .settled
                 .insert(key.clone(), settled.revision.clone());
@@ -126,6 +134,12 @@ pub async fn load_settled(
             }
         }
     }
+    for referral in &mut neighbourhood.referrals {
+        if let Some(promoter) = settled_for.get(&(&referral.campaign, &referral.id)) {
+            referral.promoter = Some((*promoter).clone());
+        }
+    }
+    load_missing_promoters(tx, connection, neighbourhood).await?;
     // One look for each earlier revision that settled anything here: campaigns change rarely.
     for (campaign, revision) in earlier {
         if let Some(stored) = revision_by_hash(tx, connection, &campaign, &revision).await? {
@@ -134,6 +148,26 @@ pub async fn load_settled(
                 .push(parse(&stored.campaign_id, &stored.source)?);
         }
     }
+    Ok(())
+}
+
+/// The promoters of settled referrals that somebody else has been given.
+async fn load_missing_promoters(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    neighbourhood: &mut Neighbourhood,
+) -> Result<(), StoreError> {
+    let promoters = neighbourhood.referrals.iter();
+    let promoters = promoters.filter_map(|referral| referral.promoter.as_ref());
+    let missing = promoters.filter(|id| neighbourhood.promoters.get(id).is_none());
+    let missing: BTreeSet<PromoterId> = missing.cloned().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<PromoterId> = missing.into_iter().collect();
+    let loaded = load_promoters(tx, connection, &missing).await?;
+    let loaded = loaded.into_iter().map(|stored| stored.promoter);
+    neighbourhood.promoters.add(loaded);
     Ok(())
 }
 

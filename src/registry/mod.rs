@@ -12,6 +12,7 @@ pub mod explain;
 pub mod leads;
 pub mod near_misses;
 pub mod promoters;
+pub mod reassign;
 pub mod referral_links;
 pub mod referrals;
 pub mod replay;

@@ -353,12 +353,16 @@ async fn check_owners(
     let coupons: Vec<CouponId> = pairs.iter().map(|(_, coupon)| (*coupon).clone()).collect();
     let ids: BTreeSet<&PromoterId> = promoters.iter().map(|p| &p.id).collect();
     let owners = owners_of_coupons(tx, connection, &coupons).await?;
-    match owners.iter().find(|(_, owner)| !ids.contains(owner)) {
-        None => Ok(()),
-        Some((coupon, owner)) => Err(in_use(format!(
-            "the coupon {coupon} belongs to {owner}; take it from there first"
-        ))),
-    }
+    let Some((coupon, owner)) = owners.iter().find(|(_, owner)| !ids.contains(owner)) else {
+        return Ok(());
+    };
+    let name = match get_promoter(tx, connection, owner).await? {
+        Some(stored) => format!("{} ({owner})", stored.promoter.name),
+        None => owner.to_string(),
+    };
+    Err(in_use(format!(
+        "the coupon {coupon} belongs to {name}; take it from there first"
+    )))
 }
 
 /// What events have told of coupons and promotion codes, so that a code in the place of an id

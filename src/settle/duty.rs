@@ -29,6 +29,8 @@ pub struct Duty<'d> {
     pub connection: &'d ConnectionId,
     /// The clock.
     pub clock: &'d dyn Clock,
+    /// The node that has it.
+    pub node: NodeId,
     lease: Lease,
     renewed_at_us: AtomicI64,
 }
@@ -54,6 +56,7 @@ impl<'d> Duty<'d> {
             db,
             connection,
             clock,
+            node: node.clone(),
             lease,
             renewed_at_us: AtomicI64::new(now_us),
         }))

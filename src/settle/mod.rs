@@ -9,6 +9,7 @@
 //! | [`duty`] | the lease: one node settles, and one that froze writes nothing when it wakes |
 //! | [`today`] | sees to it that what is stored rests on today's facts |
 //! | [`items`] | the items of a plan, page by page, within the campaigns' limits |
+//! | [`manifest`] | the digest of a plan (pure) |
 //! | [`plan`] | stores them, or shows them |
 //! | [`execute`] | carries them out |
 //! | [`booking`] | what carrying out a page of them writes (pure) |
@@ -19,6 +20,7 @@ pub mod booking;
 pub mod duty;
 pub mod execute;
 pub mod items;
+pub mod manifest;
 pub mod plan;
 pub mod schedule;
 pub mod today;

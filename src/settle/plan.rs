@@ -7,13 +7,14 @@ use tokio::time::Instant;
 use super::CHUNK_ITEMS;
 use super::duty::Duty;
 use super::items::{Items, Planned};
+use super::manifest::Manifest;
 use super::today::judge_waiting;
 use crate::clock::Clock;
 use crate::domain::ids::{BatchId, ConnectionId};
 use crate::domain::time::Timestamp;
 use crate::store::batch_items::{BatchItem, ItemAction, drop_items, insert_items};
 use crate::store::batches::{
-    Batch, BatchKind, BatchState, BatchTotals, batch_by_key, delete_batch, end_planning,
+    Batch, BatchKind, BatchState, BatchTotals, Origin, batch_by_key, delete_batch, end_planning,
     insert_batch,
 };
 use crate::store::{Db, StoreError, retry};
@@ -30,6 +31,8 @@ pub struct Request {
     pub slot_at: Timestamp,
     /// What may settle by then is due.
     pub cut_off: Timestamp,
+    /// Who asked for it; nobody if its slot came.
+    pub by: Option<String>,
 }
 
 /// Makes and stores a plan; `None` if the slot has one already, or if a run by hand finds
@@ -58,6 +61,11 @@ pub async fn plan(duty: &Duty<'_>, request: &Request) -> Result<Option<BatchId>,
         done_at: None,
         plan_items: 0,
         totals: BatchTotals::default(),
+        origin: Origin {
+            node: Some(duty.node.to_string()),
+            by: request.by.clone(),
+            digest: None,
+        },
     };
     let inserted = retry(async || {
         let mut tx = duty.begin().await?;
@@ -98,8 +106,10 @@ async fn fill(
 ) -> Result<Option<BatchId>, StoreError> {
     let mut next = first;
     let mut nothing = true;
+    let mut manifest = Manifest::default();
     while let Some(page) = next {
         let page: Vec<BatchItem> = page.into_iter().map(|(item, _)| item).collect();
+        manifest.take(&page)?;
         nothing &= page.iter().all(|item| item.action == ItemAction::Skip);
         let (stored, read) = tokio::join!(
             store(duty, &batch.id, &page),
@@ -118,9 +128,10 @@ async fn fill(
         retry(delete).await?;
         return Ok(None);
     }
+    let (count, digest) = (items.count(), manifest.digest());
     let end = async || {
         let mut tx = duty.begin().await?;
-        end_planning(&mut tx, duty.connection, &batch.id, items.count()).await?;
+        end_planning(&mut tx, duty.connection, &batch.id, (count, &digest)).await?;
         tx.commit().await
     };
     retry(end).await?;
@@ -244,6 +255,7 @@ mod tests {
             key: "slot.1".to_owned(),
             slot_at: at(20),
             cut_off: at(20),
+            by: None,
         };
         let (clock, node) = (ManualClock::at(at(20)), NodeId::from("node_a"));
         let duty = Duty::take(&db, &live, &node, &clock)

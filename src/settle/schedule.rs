@@ -10,6 +10,7 @@ use super::duty::{Duty, LEASE_SECONDS, is_lost};
 use super::execute::execute;
 use super::plan::{Request, plan, plan_again};
 use crate::clock::Clock;
+use crate::domain::access::By;
 use crate::domain::ids::{BatchId, ConnectionId, NodeId};
 use crate::domain::time::{DAY_SECONDS, Timestamp};
 use crate::store::batches::{BatchKind, BatchState, BatchTotals, batch_by_key, open_batches};
@@ -70,6 +71,7 @@ pub async fn run_due(
         key: format!("slot.{}", slot_at.unix()),
         slot_at,
         cut_off: slot_at,
+        by: None,
     });
     if nothing_to_do(db, connection, request.as_ref()).await? {
         return Ok(None);
@@ -83,13 +85,24 @@ pub async fn run_due(
     }
 }
 
-/// Settles by hand what is due now. Again at once, it finds nothing to do. An error for which
-/// [`is_elsewhere`] holds if another node settles and goes on doing so.
+/// Settles by hand what is due now, for nobody in particular.
 pub async fn run_now(
     db: &Db,
     connection: &ConnectionId,
     node: &NodeId,
     clock: &dyn Clock,
+) -> Result<Option<Ran>, StoreError> {
+    run_now_for(db, connection, node, clock, None).await
+}
+
+/// Settles by hand what is due now, and notes who asked for it. Again at once, it finds nothing
+/// to do. An error for which [`is_elsewhere`] holds if another node settles and goes on doing so.
+pub async fn run_now_for(
+    db: &Db,
+    connection: &ConnectionId,
+    node: &NodeId,
+    clock: &dyn Clock,
+    by: Option<&By>,
 ) -> Result<Option<Ran>, StoreError> {
     let taken = async {
         loop {
@@ -113,6 +126,7 @@ pub async fn run_now(
         key: format!("now.{}", clock.now_us()),
         slot_at: now,
         cut_off: now,
+        by: by.map(|by| by.actor.label()),
     };
     let outcome = run(&duty, Some(&request)).await;
     ended(duty, outcome).await

@@ -218,6 +218,47 @@ pub async fn batch_items(
     rows.into_iter().map(ItemRow::read).collect()
 }
 
+/// Items of a batch that booked nothing and never will, left for later or overtaken, in order of
+/// position, after the last one seen.
+pub async fn left_items(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    batch: &BatchId,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<Vec<BatchItem>, StoreError> {
+    let rows: Vec<ItemRow> = Statement::new(
+        "SELECT position, qualification_id, action, amounts, reason, state, outcome
+         FROM batch_items WHERE connection_id = $1 AND batch_id = $2 AND position > $3
+           AND (action = 'skip' OR state = 'superseded')
+         ORDER BY position LIMIT $4",
+    )
+    .bind(connection)
+    .bind(batch)
+    .bind(after.unwrap_or(-1))
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    rows.into_iter().map(ItemRow::read).collect()
+}
+
+/// Why items of a batch were left for later, and how many for each reason, in order of reason.
+pub async fn count_left(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    batch: &BatchId,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    Statement::new(
+        "SELECT reason, COUNT(*) FROM batch_items
+         WHERE connection_id = $1 AND batch_id = $2 AND action = 'skip'
+         GROUP BY reason ORDER BY reason",
+    )
+    .bind(connection)
+    .bind(batch)
+    .fetch_all(tx)
+    .await
+}
+
 /// How many items of a batch there are by (action, state).
 pub async fn count_items(
     tx: &mut Tx,

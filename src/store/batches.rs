@@ -59,6 +59,19 @@ pub struct Batch {
     pub plan_items: i64,
     /// What came of them.
     pub totals: BatchTotals,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a batch comes from, and what its plan was; batches of earlier versions do not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The node that began its plan.
+    pub node: Option<String>,
+    /// Who asked for it; nobody if its slot came.
+    pub by: Option<String>,
+    /// SHA-256 of its items in their order, hexadecimal; from the end of planning on.
+    pub digest: Option<String>,
 }
 
 /// What came of a batch's items, in numbers.
@@ -89,6 +102,9 @@ struct BatchRow {
     reversed: i64,
     reinstated: i64,
     skipped: i64,
+    node: Option<String>,
+    started_by: Option<String>,
+    digest: Option<String>,
 }
 
 impl BatchRow {
@@ -109,6 +125,11 @@ impl BatchRow {
                 reinstated: self.reinstated,
                 skipped: self.skipped,
             },
+            origin: Origin {
+                node: self.node,
+                by: self.started_by,
+                digest: self.digest,
+            },
         })
     }
 }
@@ -122,8 +143,8 @@ pub async fn insert_batch(
     Statement::new(
         "INSERT INTO batches (connection_id, batch_id, batch_key, kind, slot_at, cut_off, state,
                               planned_at, done_at, plan_items, settled, reversed, reinstated,
-                              skipped)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                              skipped, node, started_by, digest)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     )
     .bind(connection)
     .bind(&batch.id)
@@ -139,26 +160,31 @@ pub async fn insert_batch(
     .bind(batch.totals.reversed)
     .bind(batch.totals.reinstated)
     .bind(batch.totals.skipped)
+    .bind(&batch.origin.node)
+    .bind(&batch.origin.by)
+    .bind(&batch.origin.digest)
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Ends the making of a plan of so many items: from now on nothing is left to decide.
+/// Ends the making of a plan of so many items with this digest: from now on nothing is left to
+/// decide.
 /// [`StoreError::Stale`] if it is not being made any more.
 pub async fn end_planning(
     tx: &mut Tx,
     connection: &ConnectionId,
     batch: &BatchId,
-    items: i64,
+    (items, digest): (i64, &str),
 ) -> Result<(), StoreError> {
     Statement::new(
-        "UPDATE batches SET state = 'planned', plan_items = $3
+        "UPDATE batches SET state = 'planned', plan_items = $3, digest = $4
          WHERE connection_id = $1 AND batch_id = $2 AND state = 'planning'",
     )
     .bind(connection)
     .bind(batch)
     .bind(items)
+    .bind(digest)
     .execute_exactly("ending the plan of a batch", 1, tx)
     .await
 }
@@ -210,7 +236,7 @@ pub async fn change_batch(
 
 const SELECT: &str =
     "SELECT batch_id, batch_key, kind, slot_at, cut_off, state, planned_at, done_at, plan_items,
-            settled, reversed, reinstated, skipped
+            settled, reversed, reinstated, skipped, node, started_by, digest
      FROM batches WHERE connection_id = $1";
 
 /// One batch.

@@ -251,8 +251,9 @@ pub async fn mark_campaign(
     Ok(())
 }
 
-/// Puts the referrals of some promoters on the list, and every customer who used one of
-/// `coupons` (those they have, had, or get): the promoters have changed.
+/// Puts the referrals of some promoters on the list, those that were settled for them among
+/// them, and every customer who used one of `coupons` (those they have, had, or get): the
+/// promoters have changed.
 pub async fn mark_promoters(
     tx: &mut Tx,
     connection: &ConnectionId,
@@ -264,6 +265,23 @@ pub async fn mark_promoters(
         "INSERT INTO dirty (connection_id, kind, id, mark, marked_at_us)
          SELECT connection_id, 'referral', referral_id, CAST($2 AS BIGINT), CAST($2 AS BIGINT)
          FROM referrals WHERE connection_id = $1 AND promoter_id IN ({rows})",
+    )
+    .bind(connection)
+    .bind(now_us)
+    .list(promoters)
+    .text(ON_THE_LIST)
+    .execute(tx)
+    .await?;
+    // What was settled for them before somebody else was given the referral is judged as theirs.
+    Statement::new(
+        "INSERT INTO dirty (connection_id, kind, id, mark, marked_at_us)
+         SELECT DISTINCT q.connection_id, 'referral', q.referral_id,
+                CAST($2 AS BIGINT), CAST($2 AS BIGINT)
+         FROM qualifications AS q
+         JOIN referrals AS r
+           ON r.connection_id = q.connection_id AND r.referral_id = q.referral_id
+         WHERE q.connection_id = $1 AND r.promoter_id <> q.promoter_id
+           AND q.state IN ('settled', 'reversed') AND q.promoter_id IN ({rows})",
     )
     .bind(connection)
     .bind(now_us)

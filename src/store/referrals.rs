@@ -90,6 +90,26 @@ pub async fn upsert_referrals(
     Ok(())
 }
 
+/// Gives a referral to another promoter; [`StoreError::Stale`] if it is not `from`'s any more,
+/// [`StoreError::Refused`] if the other is unknown.
+pub async fn reassign_referral(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    referral: &ReferralId,
+    (from, to): (&PromoterId, &PromoterId),
+) -> Result<(), StoreError> {
+    Statement::new(
+        "UPDATE referrals SET promoter_id = $4
+         WHERE connection_id = $1 AND referral_id = $2 AND promoter_id = $3",
+    )
+    .bind(connection)
+    .bind(referral)
+    .bind(from)
+    .bind(to)
+    .execute_exactly("giving a referral to another promoter", 1, tx)
+    .await
+}
+
 fn with_referrals<'v>(
     insert: Statement<'v>,
     connection: &'v ConnectionId,

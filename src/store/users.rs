@@ -135,6 +135,21 @@ pub async fn get_user(
     row.map(Row::read).transpose()
 }
 
+/// People by id, in any order; the ones that are not there are left out.
+pub async fn load_users(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    ids: &[UserId],
+) -> Result<Vec<User>, StoreError> {
+    let rows: Vec<Row> =
+        Statement::new(columns!("WHERE connection_id = $1 AND user_id IN ({rows})"))
+            .bind(connection)
+            .list(ids)
+            .fetch_all(tx)
+            .await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
 /// A person by address.
 pub async fn user_by_email(
     tx: &mut Tx,

@@ -10,7 +10,7 @@ const RESTORE: &str = "rows are never changed by the program: compare with a bac
                        has access to the database";
 
 /// Walks the chain from its beginning.
-pub(super) async fn check(tx: &mut Tx, connection: &ConnectionId) -> Result<Check, StoreError> {
+pub async fn check(tx: &mut Tx, connection: &ConnectionId) -> Result<Check, StoreError> {
     let mut check = Check::new("audit_log");
     let mut last = AuditHead {
         number: 0,

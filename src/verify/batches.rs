@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Check, PAGE};
 use crate::domain::ids::{BatchId, ConnectionId, QualificationId};
 use crate::domain::time::Timestamp;
+use crate::settle::manifest::Manifest;
 use crate::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items};
 use crate::store::batches::{Batch, BatchState, BatchTotals, list_batches};
 use crate::store::ledger::{TransactionKind, transaction_page};
@@ -24,6 +25,7 @@ pub(super) async fn check(tx: &mut Tx, connection: &ConnectionId) -> Result<Chec
             let items = items(tx, connection, &batch.id).await?;
             let booked = booked(tx, connection, &batch.id).await?;
             one(batch, &items, booked, &mut check);
+            plan_is_as_made(batch, &items, &mut check)?;
         }
         match page.last() {
             Some(last) if page.len() >= PAGE as usize => {
@@ -70,6 +72,25 @@ async fn booked(
             _ => return Ok(all),
         }
     }
+}
+
+/// The digest of the items against the one that was noted when the plan was made.
+fn plan_is_as_made(
+    batch: &Batch,
+    items: &[BatchItem],
+    check: &mut Check,
+) -> Result<(), StoreError> {
+    let Some(noted) = &batch.origin.digest else {
+        return Ok(());
+    };
+    let mut manifest = Manifest::default();
+    manifest.take(items)?;
+    let made = manifest.digest();
+    if *noted != made {
+        let seen = format!("its plan had the digest {noted}, its items have {made}");
+        check.differs(format!("batches {}", batch.id), seen, RESTORE);
+    }
+    Ok(())
 }
 
 fn one(batch: &Batch, items: &[BatchItem], mut booked: Booked, check: &mut Check) {

@@ -17,6 +17,7 @@ mod report;
 mod uniqueness;
 mod verdicts;
 
+pub use audit::check as check_audit_log;
 pub use report::{Check, Difference, Report};
 
 use crate::domain::fact::{Fact, FactBook};

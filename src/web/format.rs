@@ -87,6 +87,29 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How long until an instant, in two units: `in 5 h 12 min`, `in 3 d 4 h`, `in 40 s`; `now` once
+/// it has come.
+pub fn countdown(at: Timestamp, now: Timestamp) -> String {
+    const UNITS: [(i64, &str); 4] = [(DAY_SECONDS, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let left = at.unix().saturating_sub(now.unix());
+    let first = UNITS.iter().position(|(size, _)| left >= *size);
+    let Some(first) = first else {
+        return "now".to_owned();
+    };
+    // Seconds beside minutes would only look exact.
+    let shown = UNITS.iter().skip(first).take(2);
+    let mut rest = left;
+    let mut words = Vec::new();
+    for (size, unit) in shown {
+        let count = rest / size;
+        rest %= size;
+        if count > 0 && (*size > 1 || words.is_empty()) {
+            words.push(format!("{count} {unit}"));
+        }
+    }
+    format!("in {}", words.join(" "))
+}
+
 /// An email of which only the first letters show: `a***@e***.com`.
 pub fn masked(email: &CanonicalEmail) -> String {
     email.masked()
@@ -161,6 +184,27 @@ mod tests {
             (800 * DAY_SECONDS, "in 2 years"),
         ] {
             assert_eq!(relative(now.plus_seconds(seconds), now), words, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_countdown_has_two_units() {
+        let now = Timestamp::parse("2026-03-10T12:00:00Z").unwrap();
+        for (seconds, words) in [
+            (-5, "now"),
+            (0, "now"),
+            (40, "in 40 s"),
+            (61, "in 1 min"),
+            (5 * 3_600 + 12 * 60 + 59, "in 5 h 12 min"),
+            (3_600, "in 1 h"),
+            (3 * DAY_SECONDS + 4 * 3_600, "in 3 d 4 h"),
+            (DAY_SECONDS + 59, "in 1 d"),
+        ] {
+            assert_eq!(
+                countdown(now.plus_seconds(seconds), now),
+                words,
+                "{seconds}"
+            );
         }
     }
 

@@ -9,11 +9,13 @@
 pub mod answer;
 pub mod assets;
 pub mod csv;
+mod forbidden;
 pub mod format;
 pub mod input;
 pub mod layout;
 pub mod pages;
 pub mod parts;
+pub mod permissions;
 pub mod problems;
 mod routes;
 pub mod url;

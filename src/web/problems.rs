@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::layout::{COOKIE, Frame, ProblemPage};
 use super::parts::Link;
 use super::view::{cookie, frame_of, outside};
-use super::{Web, answer};
+use super::{Web, answer, forbidden};
 use crate::domain::access::Signed;
 use crate::http::Problem;
 
@@ -37,9 +37,14 @@ pub async fn as_page(State(web): State<Arc<Web>>, request: Request, next: Next) 
     if !is_for_people(&uri, &headers) {
         return response;
     }
-    let Some(problem) = response.extensions_mut().remove::<Problem>() else {
+    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
+    // The guard, which stands between the two, says whom it has refused.
+    let signed = signed.or_else(|| response.extensions_mut().remove::<Signed>());
+    if let Some(signed) = &signed {
+        forbidden::explain(&web, signed, &mut problem).await;
+    }
     let frame = match &signed {
         Some(signed) => frame_of(&web, signed, &headers).await,
         None => Ok(outside(&web, &headers)),

@@ -8,11 +8,14 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
-use super::pages::admin::{case, cases, event, events, near_miss, near_misses};
+use super::pages::admin::{
+    audit, batch, batch_run, batches, case, cases, event, events, keys, near_miss, near_misses,
+    user, users,
+};
 use super::pages::docs;
 use super::pages::marketing::{
     campaign, campaign_link, campaigns, dashboard, editor, promoter, promoter_form, promoters,
-    referral, referral_form, referrals, reports,
+    reassign, referral, referral_form, referrals, reports,
 };
 use super::pages::portal;
 use super::pages::sign_in::{self, account, link};
@@ -39,6 +42,7 @@ pub fn routes(web: &Arc<Web>) -> Router {
         .merge(marketing())
         .merge(desk())
         .merge(portal())
+        .merge(office())
         .on(table::ASSET, assets::serve)
         .on(table::API_DOCS, docs::show)
         .on(table::API_DOCS_OF, docs::show_resource)
@@ -135,4 +139,30 @@ fn desk() -> Router<Arc<Web>> {
         .on(table::ADMIN_NEAR_MISSES_UNDO, near_misses::undo)
         .on(table::ADMIN_NEAR_MISS, near_miss::show)
         .on(table::ADMIN_NEAR_MISS_ANSWER, near_miss::answer)
+}
+
+fn office() -> Router<Arc<Web>> {
+    Router::new()
+        .on(table::REFERRAL_REASSIGN, reassign::show)
+        .on(table::REFERRAL_REASSIGN_POST, reassign::give)
+        .on(table::BATCHES, batches::list)
+        .on(table::BATCH_PREVIEW, batch_run::preview)
+        .on(table::BATCH_RUN, batch_run::ask)
+        .on(table::BATCH_RUN_POST, batch_run::run)
+        .on(table::BATCH, batch::show)
+        .on(table::USERS, users::list)
+        .on(table::USER_INVITE, users::new)
+        .on(table::USER_INVITE_POST, users::invite)
+        .on(table::USER, user::show)
+        .on(table::USER_ROLE, user::role)
+        .on(table::USER_STATE, user::ask)
+        .on(table::USER_STATE_POST, user::decide)
+        .on(table::USER_LINK, user::link)
+        .on(table::USER_SESSIONS, user::end)
+        .on(table::KEYS, keys::list)
+        .on(table::KEY_NEW, keys::new)
+        .on(table::KEY_NEW_POST, keys::add)
+        .on(table::KEY_REVOKE, keys::ask)
+        .on(table::KEY_REVOKE_POST, keys::revoke)
+        .on(table::AUDIT, audit::list)
 }

@@ -42,6 +42,16 @@ pub fn referral(id: impl AsRef<str>) -> String {
     at("/referrals", id)
 }
 
+/// The address of a batch.
+pub fn batch(id: impl AsRef<str>) -> String {
+    at("/admin/batches", id)
+}
+
+/// The address of a user.
+pub fn user(id: impl AsRef<str>) -> String {
+    at("/admin/users", id)
+}
+
 /// The address of a campaign.
 pub fn campaign(id: impl AsRef<str>) -> String {
     at("/campaigns", id)

@@ -58,7 +58,7 @@ impl Objects {
             ("/api/v1/qualifications/", "/api/v1/qualifications"),
             ("/api/v1/batches/", "/api/v1/batches"),
             ("/api/v1/events/", "/api/v1/events"),
-            ("/api/v1/users/", "/api/v1/users?role=viewer"),
+            ("/admin/batches/", "/api/v1/batches"),
         ] {
             let id = first(list).await;
             assert_ne!(id, "none", "{list} shows nothing to ask for");
@@ -69,6 +69,12 @@ impl Objects {
                 _ => {}
             }
         }
+        // Somebody of their own, because asking deactivates them: whoever asks goes on asking.
+        bench.person("away@example.com", Role::Viewer, None).await;
+        let away = bench.access().user_of("away@example.com").await;
+        let away = away.unwrap().unwrap().id.to_string();
+        row("/api/v1/users/", both(&away));
+        row("/admin/users/", both(&away));
         // A key of its own, because asking takes it back.
         bench.key("live", &["audit:read", "cases:read"], 202).await;
         let list = bench.ask("GET", "/api/v1/keys?limit=100", &auth).await;
@@ -77,6 +83,8 @@ impl Objects {
         let two = |key: &&serde_json::Value| key["scopes"].as_array().unwrap().len() == 2;
         let key = keys.iter().find(two).unwrap()["id"].as_str().unwrap();
         rows.push(("/api/v1/keys/", key.to_owned(), key.to_owned()));
+        // Asking by the API takes it back; the page answers as well for what was taken back.
+        rows.push(("/admin/keys/", key.to_owned(), key.to_owned()));
         Self { rows }
     }
 

@@ -270,6 +270,16 @@ async fn settling(r: &mut Recorder) {
     r.take(operation("get_qualification").at(&qualification))
         .await;
     r.take(operation("explain_referral").at("ref_bo")).await;
+    r.take(operation("get_referral_timeline").at("ref_bo"))
+        .await;
+    let zoe = json!({ "id": "prom_zoe", "name": "Zoe" });
+    assert_eq!(
+        r.send(&operation("add_promoter").body(zoe)).await.status,
+        201
+    );
+    let to = json!({ "promoter": "prom_zoe", "reason": "Zoe brought her" });
+    r.take(operation("reassign_referral").at("ref_cy").body(to))
+        .await;
     r.take(operation("list_accounts")).await;
     r.take(operation("list_transactions")).await;
     r.take(operation("list_entries")).await;

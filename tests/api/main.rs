@@ -18,6 +18,7 @@ mod client;
 mod examples;
 mod idempotency;
 mod lists;
+mod reassign;
 mod refusals;
 mod resources;
 mod story;

@@ -218,7 +218,7 @@ fn lines_that_cannot_be_used_are_told_and_the_others_taken_in() {
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(4), "{err}");
     assert!(
-        err.contains("stdin:2: the coupon BEN10 belongs to prom_ben"),
+        err.contains("stdin:2: the coupon BEN10 belongs to Ben, the baker (prom_ben)"),
         "{err}"
     );
     let out = shop.ok(&["export", "promoters"]).out;

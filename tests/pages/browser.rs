@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use qualify::access::users::Invitation;
 use qualify::domain::access::{By, Role};
@@ -14,7 +14,7 @@ pub const EMAIL: &str = "mara@example.com";
 pub const PASSWORD: &str = "four words that nobody guesses";
 
 pub struct Browser {
-    pub bench: Bench,
+    pub bench: Arc<Bench>,
     cookies: Mutex<BTreeMap<String, String>>,
 }
 
@@ -22,7 +22,15 @@ impl Browser {
     /// On a server that nobody has set up yet.
     pub async fn outside() -> Self {
         Self {
-            bench: Bench::furnished().await,
+            bench: Arc::new(Bench::furnished().await),
+            cookies: Mutex::default(),
+        }
+    }
+
+    /// Somebody else's, on the same server; it has to go before the first one ends.
+    pub fn another(&self) -> Self {
+        Self {
+            bench: Arc::clone(&self.bench),
             cookies: Mutex::default(),
         }
     }
@@ -143,7 +151,8 @@ impl Browser {
     }
 
     pub async fn end(self) {
-        self.bench.end().await;
+        let bench = Arc::into_inner(self.bench).expect("the others have gone");
+        bench.end().await;
     }
 }
 

@@ -18,6 +18,7 @@ mod browser;
 mod client;
 mod desk;
 mod editor;
+mod office;
 mod people;
 mod portal;
 mod signing_in;

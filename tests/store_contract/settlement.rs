@@ -11,7 +11,7 @@ use qualify::store::batch_items::{
     finish_run, insert_items, items_of_qualification,
 };
 use qualify::store::batches::{
-    Batch, BatchKind, BatchState, BatchTotals, batch_by_key, change_batch, delete_batch,
+    Batch, BatchKind, BatchState, BatchTotals, Origin, batch_by_key, change_batch, delete_batch,
     end_planning, get_batch, insert_batch, latest_batch, list_batches, open_batches,
 };
 use qualify::store::ledger::{
@@ -273,7 +273,7 @@ async fn what_is_due_comes_in_order_and_in_pages(db: &Db) {
     );
 }
 
-fn batch(id: &str, key: &str, seconds: i64) -> Batch {
+pub fn batch(id: &str, key: &str, seconds: i64) -> Batch {
     Batch {
         id: id.into(),
         key: key.to_owned(),
@@ -285,10 +285,11 @@ fn batch(id: &str, key: &str, seconds: i64) -> Batch {
         done_at: None,
         plan_items: 2,
         totals: BatchTotals::default(),
+        origin: Origin::default(),
     }
 }
 
-fn item(position: i64, qualification: &str) -> BatchItem {
+pub fn item(position: i64, qualification: &str) -> BatchItem {
     BatchItem {
         position,
         qualification: qualification.into(),
@@ -403,8 +404,10 @@ async fn a_plan_in_the_making_can_be_dropped_and_no_other(db: &Db) {
 
     insert_batch(&mut tx, &conn(), &planning).await.unwrap();
     insert_items(&mut tx, &conn(), &id, &items).await.unwrap();
-    end_planning(&mut tx, &conn(), &id, 3).await.unwrap();
-    let again = end_planning(&mut tx, &conn(), &id, 3).await;
+    end_planning(&mut tx, &conn(), &id, (3, "abc"))
+        .await
+        .unwrap();
+    let again = end_planning(&mut tx, &conn(), &id, (3, "abd")).await;
     assert!(matches!(again, Err(StoreError::Stale { .. })));
     assert_eq!(drop_items(&mut tx, &conn(), &id, 9).await.unwrap(), 0);
     let planned = get_batch(&mut tx, &conn(), &id).await.unwrap().unwrap();

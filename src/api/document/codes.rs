@@ -25,6 +25,10 @@ pub const CODES: &[(&str, &str)] = &[
         "Enough backtests run and wait; try again when one is done.",
     ),
     (
+        "batch_running",
+        "A batch is at work on it; try again when it is done.",
+    ),
+    (
         "body_incomplete",
         "The body ended before its announced length.",
     ),
@@ -57,6 +61,10 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "coupon_is_promotion_code",
         "This is a promotion code; the coupon it leads to has an id of its own.",
+    ),
+    (
+        "coupon_referral",
+        "A coupon made the referral, so it is whose coupon it is.",
     ),
     (
         "database_unavailable",
@@ -158,6 +166,7 @@ pub const CODES: &[(&str, &str)] = &[
         "The role needs a promoter, takes none, or the promoter does not fit.",
     ),
     ("promoter_unknown", "There is no promoter of this id."),
+    ("reason_invalid", "A reason has at most 500 characters."),
     ("reason_missing", "Say why, in a few words."),
     (
         "request_timeout",

@@ -1,7 +1,9 @@
 //! Why a referral is where it is: the verdict judged afresh on stored facts, with its history.
 //! The command line and the pages tell the same. Nothing is written.
 
+mod events;
 mod find;
+mod history;
 mod timeline;
 
 use std::collections::BTreeSet;
@@ -19,7 +21,8 @@ use crate::store::verdicts::{VerdictKey, get_verdict};
 use crate::store::{StoreError, Tx};
 
 pub use find::{Found, NotFound, find};
-pub use timeline::{Moment, MomentKind};
+pub use history::{History, history};
+pub use timeline::{About, Moment, MomentKind};
 
 /// One explained referral.
 #[derive(Debug, Clone, serde::Serialize)]

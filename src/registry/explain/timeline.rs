@@ -1,7 +1,7 @@
 //! What happened to one referral, in order: referred, paid, decided, queued, settled, countered.
 //! It tells what is stored and judges nothing.
 
-use crate::domain::ids::{ConnectionId, QualificationId};
+use crate::domain::ids::{BatchId, CaseId, ConnectionId, EventId, QualificationId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
@@ -25,15 +25,37 @@ pub struct Moment {
     /// Of what kind.
     #[serde(skip)]
     pub kind: MomentKind,
+    /// What can be looked at.
+    #[serde(skip)]
+    pub about: Option<About>,
 }
 
-/// What kind of thing happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What something that happened was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// A stored event.
+    Event(EventId),
+    /// A case.
+    Case(CaseId),
+    /// A batch.
+    Batch(BatchId),
+}
+
+/// What kind of thing happened; within one second in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MomentKind {
-    /// Somebody was referred.
+    /// Stripe sent an event.
+    Event,
+    /// Somebody was referred, or the referral was given to another promoter.
     Referred,
+    /// A customer came to be at Stripe.
+    Customer,
     /// Money came in.
     Paid,
+    /// Money went back, or is disputed.
+    Refunded,
+    /// The rules said something.
+    Judged,
     /// A person is asked, or has decided.
     Case,
     /// It was queued or withdrawn.
@@ -44,6 +66,24 @@ pub enum MomentKind {
     Ledger,
 }
 
+impl MomentKind {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Referred => "referral",
+            Self::Customer => "customer",
+            Self::Paid => "payment",
+            Self::Refunded => "refund",
+            Self::Judged => "verdict",
+            Self::Case => "case",
+            Self::Queue => "queue",
+            Self::Batch => "batch",
+            Self::Ledger => "ledger",
+        }
+    }
+}
+
 /// Everything that happened to the referral of a verdict, oldest first.
 pub(super) async fn of(
     tx: &mut Tx,
@@ -52,7 +92,14 @@ pub(super) async fn of(
     qualifications: &[Qualification],
 ) -> Result<Vec<Moment>, StoreError> {
     let mut moments = Vec::new();
-    let mut add = |at, kind, what: String| moments.push(Moment { at, what, kind });
+    let mut add = |at, kind, what: String, about| {
+        moments.push(Moment {
+            at,
+            what,
+            kind,
+            about,
+        });
+    };
     if let Some(referral) = get_referral(tx, connection, &verdict.referral).await? {
         let by = referral
             .promoter
@@ -62,6 +109,7 @@ pub(super) async fn of(
             referral.referred_at,
             MomentKind::Referred,
             format!("referred by {by}"),
+            None,
         );
     }
     for payment in &verdict.payments {
@@ -70,28 +118,31 @@ pub(super) async fn of(
             payment.occurred_at,
             MomentKind::Paid,
             format!("{amount} paid ({})", payment.id),
+            None,
         );
     }
     let referral = std::slice::from_ref(&verdict.referral);
     for case in cases_of_referrals(tx, connection, referral).await? {
         if case.campaign == verdict.campaign {
             let what = format!("case {} opened: {}", case.id, case.kind.reason());
-            add(case.opened_at, MomentKind::Case, what);
+            let about = About::Case(case.id);
+            add(case.opened_at, MomentKind::Case, what, Some(about));
         }
     }
     for decision in decisions_of_referrals(tx, connection, referral).await? {
         let what = format!("{} decided: {}", decision.actor, decision.reason);
-        add(decision.decided_at, MomentKind::Case, what);
+        add(decision.decided_at, MomentKind::Case, what, None);
     }
     for qualification in qualifications {
         add(
             qualification.created_at,
             MomentKind::Queue,
             format!("queued ({})", qualification.id),
+            None,
         );
         if qualification.state == QualificationState::Withdrawn {
             let what = format!("withdrawn: {} ({})", qualification.reason, qualification.id);
-            add(qualification.changed_at, MomentKind::Queue, what);
+            add(qualification.changed_at, MomentKind::Queue, what, None);
         }
         // A referral has one qualification, rarely two.
         for (id, item) in items_of_qualification(tx, connection, &qualification.id).await? {
@@ -100,7 +151,12 @@ pub(super) async fn of(
             }
             if let Some(batch) = get_batch(tx, connection, &id).await? {
                 let what = format!("{} in {id}: {}", item.action.name(), item.reason);
-                add(batch.planned_at, MomentKind::Batch, what);
+                add(
+                    batch.planned_at,
+                    MomentKind::Batch,
+                    what,
+                    Some(About::Batch(id)),
+                );
             }
         }
     }
@@ -110,6 +166,7 @@ pub(super) async fn of(
             transaction.booked_at,
             MomentKind::Ledger,
             booked(&transaction),
+            Some(About::Batch(transaction.batch.clone())),
         );
     }
     moments.sort_by_key(|moment| moment.at);

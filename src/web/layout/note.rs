@@ -59,6 +59,32 @@ said! {
     ReferralAdded, "referral-added", "Referral registered. Payments that are already known count as the rules say.";
     /// The referral was there already.
     ReferralThere, "referral-there", "This person was already referred by the same promoter. This is that referral.";
+    /// A referral was given to another promoter.
+    ReferralGiven, "referral-given", "Referral reassigned. What was settled stays where it is.";
+    /// A batch was run by hand.
+    BatchRan, "batch-ran", "The batch is done. This is what it did.";
+    /// A batch is being run by hand.
+    BatchGoesOn, "batch-goes-on", "The batch is being run. This page follows it.";
+    /// A batch by hand found nothing to do.
+    NothingDue, "nothing-due", "Nothing is due, so no batch was made and nothing has changed.";
+    /// A batch by hand met another node that settles.
+    BatchElsewhere, "batch-elsewhere", "Another node is settling at this moment. Try again when its batch is done.";
+    /// Somebody was invited.
+    UserInvited, "user-invited", "Invited. The link is good for 7 days.";
+    /// Somebody was mailed their link.
+    LinkSent, "link-sent", "The link is on its way by mail.";
+    /// Somebody has another role.
+    RoleChanged, "role-changed", "Role changed. Their sessions have ended, so they sign in again.";
+    /// Somebody has the role already.
+    RoleSame, "role-same", "That is their role already, so nothing has changed.";
+    /// Somebody may come in no more.
+    UserDeactivated, "user-deactivated", "Deactivated. They are signed out everywhere.";
+    /// Somebody may come in again.
+    UserReactivated, "user-reactivated", "Reactivated. They can sign in again.";
+    /// Somebody was signed out.
+    SessionsEnded, "sessions-ended", "All of their sessions have ended.";
+    /// A key was taken back.
+    KeyRevoked, "key-revoked", "Key revoked. It opens nothing any more.";
     /// A running backtest was stopped.
     BacktestStopped, "backtest-stopped", "Backtest stopped.";
     /// A case was decided.

@@ -9,6 +9,7 @@ pub mod editor;
 pub mod promoter;
 pub mod promoter_form;
 pub mod promoters;
+pub mod reassign;
 pub mod referral;
 pub mod referral_form;
 mod referral_rows;
@@ -16,6 +17,7 @@ pub mod referrals;
 pub mod reports;
 mod rules_words;
 mod tally;
+pub mod timeline;
 
 use crate::domain::money::Money;
 use crate::http::Problem;

@@ -148,7 +148,14 @@ pub(super) fn errors(error: RegistryError) -> Result<Errors, Problem> {
             let field = pointer.trim_start_matches('/').split('/').next();
             Ok(Errors::one(field.unwrap_or_default(), sentence(&message)))
         }
-        RegistryError::Conflict { message, .. } => Ok(Errors::one("", sentence(&message))),
+        RegistryError::Conflict { code, message } => {
+            let field = match code {
+                "coupon_in_use" => "coupons",
+                "id_taken" => "id",
+                _ => "",
+            };
+            Ok(Errors::one(field, sentence(&message)))
+        }
         other => Err(other.into()),
     }
 }

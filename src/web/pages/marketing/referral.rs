@@ -7,6 +7,8 @@ use askama::Template;
 use axum::extract::{Path, State};
 
 use super::no_such;
+use super::timeline::{Timeline, timeline};
+use crate::domain::access::Permission;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{CustomerId, PromoterId, ReferralId};
 use crate::domain::money::Money;
@@ -14,7 +16,7 @@ use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{MatchedBy, PaymentEvidence, Verdict, VerdictState};
 use crate::evaluate::explain::sentence;
-use crate::registry::explain::{Explained, Moment, MomentKind, explain};
+use crate::registry::explain::{Explained, explain, history};
 use crate::store::promoters::get_promoter;
 use crate::store::qualifications::{Qualification, QualificationState};
 use crate::store::referrals::get_referral;
@@ -46,7 +48,11 @@ pub(crate) struct ReferralPage {
     pub payments: Vec<PaymentRow>,
     pub rewards: Vec<(String, &'static str)>,
     pub queue: Vec<QueueRow>,
-    pub timeline: Vec<MomentRow>,
+    pub timeline: Timeline,
+    /// Where it is given to another promoter, for whoever may.
+    pub reassign: Option<String>,
+    /// Whose it is now, where what was settled is another's.
+    pub given_to: Option<Link>,
 }
 
 /// A payment as the verdict saw it.
@@ -69,14 +75,6 @@ pub(crate) struct QueueRow {
     pub changed: When,
 }
 
-/// Something that happened.
-#[derive(Debug)]
-pub(crate) struct MomentRow {
-    pub at: When,
-    pub kind: &'static str,
-    pub what: String,
-}
-
 /// `GET /referrals/{id}`
 pub(crate) async fn show(
     State(web): State<Arc<Web>>,
@@ -88,7 +86,7 @@ pub(crate) async fn show(
     let mut tx = web.app.db.read().await?;
     let ids = BTreeSet::from([referral.clone()]);
     // A coupon's referral is judged with its customer.
-    let customers: BTreeSet<CustomerId> = customer_of(&referral).into_iter().collect();
+    let customers: BTreeSet<CustomerId> = referral.customer_of_coupon().into_iter().collect();
     let all = explain(&mut tx, connection, (&ids, &customers), view.now).await?;
     let mut all = all.into_iter();
     let one = all.find(|one| one.verdict.referral == referral);
@@ -98,35 +96,48 @@ pub(crate) async fn show(
         Some(promoter) => get_promoter(&mut tx, connection, promoter).await?,
         None => None,
     };
+    let given_to = match given_to(claim.as_ref(), &one.verdict) {
+        Some(promoter) => get_promoter(&mut tx, connection, promoter).await?,
+        None => None,
+    };
     let campaigns = super::campaigns::names(&mut tx, connection).await?;
+    let with_events = view.may(Permission::EventsRead);
+    let history = history(&mut tx, connection, &one, with_events).await?;
     tx.rollback().await?;
     let name = promoter.map(|stored| stored.promoter.name);
-    answer::page(&made(&view, &one, claim.as_ref(), name, &campaigns))
-}
-
-/// The customer in the id of a coupon's referral, `coupon:<campaign>:<customer>`.
-fn customer_of(id: &ReferralId) -> Option<CustomerId> {
-    let (_, customer) = id.as_str().strip_prefix("coupon:")?.split_once(':')?;
-    Some(CustomerId::from(customer))
-}
-
-fn made(
-    view: &View,
-    one: &Explained,
-    claim: Option<&Referral>,
-    promoter_name: Option<String>,
-    campaigns: &BTreeMap<String, String>,
-) -> ReferralPage {
     let page = view
-        .page(format!("Referral {}", one.verdict.referral), "/referrals")
+        .page(format!("Referral {referral}"), "/referrals")
         .under("Referrals", "/referrals");
-    filled(page, view.now, one, claim, promoter_name, campaigns)
+    let told = timeline(&history, view.now);
+    let mut page = filled(
+        page,
+        view.now,
+        (&one, told),
+        claim.as_ref(),
+        name,
+        &campaigns,
+    );
+    let here = url::referral(referral.as_str());
+    page.reassign = view
+        .may(Permission::ReferralsReassign)
+        .then(|| format!("{here}/reassign"));
+    page.given_to = given_to.map(|stored| {
+        let promoter = stored.promoter;
+        Link::new(promoter.name, url::promoter(promoter.id.as_str()))
+    });
+    answer::page(&page)
+}
+
+/// Whose a referral is by now, where the verdict is about what was settled for another.
+fn given_to<'c>(claim: Option<&'c Referral>, verdict: &Verdict) -> Option<&'c PromoterId> {
+    let now = claim?.promoter.as_ref();
+    now.filter(|_| now != verdict.promoter.as_ref())
 }
 
 fn filled(
     page: Page,
     now: Timestamp,
-    one: &Explained,
+    (one, timeline): (&Explained, Timeline),
     claim: Option<&Referral>,
     promoter_name: Option<String>,
     campaigns: &BTreeMap<String, String>,
@@ -187,7 +198,9 @@ fn filled(
             })
             .collect(),
         queue: one.qualifications.iter().map(|q| queued(q, now)).collect(),
-        timeline: one.timeline.iter().map(|m| moment(m, now)).collect(),
+        timeline,
+        reassign: None,
+        given_to: None,
     }
 }
 
@@ -278,21 +291,6 @@ fn queued(qualification: &Qualification, now: Timestamp) -> QueueRow {
     }
 }
 
-fn moment(moment: &Moment, now: Timestamp) -> MomentRow {
-    MomentRow {
-        at: When::new(moment.at, now),
-        kind: match moment.kind {
-            MomentKind::Referred => "Referral",
-            MomentKind::Paid => "Payment",
-            MomentKind::Case => "Case",
-            MomentKind::Queue => "Queue",
-            MomentKind::Batch => "Batch",
-            MomentKind::Ledger => "Ledger",
-        },
-        what: moment.what.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,6 +299,7 @@ mod tests {
     use crate::domain::reason::{LeftOut, ReasonCode};
     use crate::domain::time::Window;
     use crate::domain::verdict::{MatchedCustomer, Reason, Reward, RewardTo, Spend};
+    use crate::registry::explain::{About, History, Moment, MomentKind};
     use crate::web::samples::{frame, hold, now};
 
     fn explained() -> Explained {
@@ -355,12 +354,38 @@ mod tests {
                 case: None,
             },
             stored: None,
-            timeline: vec![Moment {
-                at,
-                what: "37.60 USD paid (ch_1)".to_owned(),
-                kind: MomentKind::Paid,
-            }],
+            timeline: Vec::new(),
             qualifications: Vec::new(),
+        }
+    }
+
+    fn history() -> History {
+        let at = |seconds: i64| now().plus_seconds(seconds - 86_400);
+        let moment = |seconds, kind, what: &str, about| Moment {
+            at: at(seconds),
+            what: what.to_owned(),
+            kind,
+            about,
+        };
+        let event = About::Event("evt_1".into());
+        let batch = About::Batch("batch_slot.1".into());
+        History {
+            moments: vec![
+                moment(
+                    0,
+                    MomentKind::Event,
+                    "charge.succeeded (evt_1)",
+                    Some(event),
+                ),
+                moment(0, MomentKind::Paid, "37.60 USD paid (ch_1)", None),
+                moment(
+                    60,
+                    MomentKind::Ledger,
+                    "accrual in batch_slot.1",
+                    Some(batch),
+                ),
+            ],
+            events_cut: true,
         }
     }
 
@@ -380,7 +405,12 @@ mod tests {
             .page("Referral ref_1", "/referrals")
             .under("Referrals", "/referrals");
         let name = Some("Ana Lima".to_owned());
-        let page = filled(page, now(), &explained(), Some(&claim), name, &campaigns);
+        let one = (&explained(), timeline(&history(), now()));
+        let mut page = filled(page, now(), one, Some(&claim), name, &campaigns);
         hold("referral", &page);
+        page.page = frame(Role::Admin).page("Referral ref_1", "/referrals");
+        page.reassign = Some("/referrals/ref_1/reassign".to_owned());
+        page.given_to = Some(Link::new("Ben", "/promoters/prom_ben"));
+        hold("referral_given_away", &page);
     }
 }

@@ -1,0 +1,6 @@
+-- What a batch's manifest says beside its plan: which node made it, who asked for it, and the
+-- digest of its items. Batches from before have none of it.
+
+ALTER TABLE batches ADD COLUMN node TEXT;
+ALTER TABLE batches ADD COLUMN started_by TEXT;
+ALTER TABLE batches ADD COLUMN digest TEXT;
