@@ -461,19 +461,21 @@ fn hold(place: &str, value: &Value, schemas: &[&Value]) {
     match value {
         Value::Array(values) => {
             let mut of = Vec::new();
-            schemas.iter().for_each(|schema| rows(schema, &mut of));
-            values
-                .iter()
-                .for_each(|value| hold(&format!("{place}[]"), value, &of));
+            for schema in schemas {
+                rows(schema, &mut of);
+            }
+            for value in values {
+                hold(&format!("{place}[]"), value, &of);
+            }
         }
         // What an audit row holds depends on the action.
         Value::Object(_) if place.ends_with(".detail") => {}
         Value::Object(fields) => {
             for (name, field) in fields {
                 let mut of = Vec::new();
-                schemas
-                    .iter()
-                    .for_each(|schema| described(schema, name, &mut of));
+                for schema in schemas {
+                    described(schema, name, &mut of);
+                }
                 assert!(
                     !of.is_empty(),
                     "{place} is answered with `{name}`, which its schema lacks"
