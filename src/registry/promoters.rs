@@ -110,19 +110,22 @@ pub struct PromoterChange {
     pub name: Option<String>,
     /// Its email, or none any more.
     #[serde(default, deserialize_with = "given")]
-    pub email: Option<Option<String>>,
+    pub email: Given<String>,
     /// The code in its link, or none any more.
     #[serde(default, deserialize_with = "given")]
-    pub code: Option<Option<String>>,
+    pub code: Given<String>,
     /// All of its coupon ids.
     pub coupons: Option<Vec<String>>,
     /// Its own Stripe customer id, or none any more.
     #[serde(default, deserialize_with = "given")]
-    pub stripe_customer_id: Option<Option<String>>,
+    pub stripe_customer_id: Given<String>,
 }
 
-/// Reads a field that may be left out (unchanged), `null` (taken away) or a value.
-fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+/// A field that may be left out (unchanged), `null` (taken away) or a value.
+pub type Given<T> = Option<Option<T>>;
+
+/// Reads such a field.
+fn given<'de, D, T>(deserializer: D) -> Result<Given<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

@@ -15,6 +15,7 @@ mod bench;
 mod cases;
 #[path = "../webhook/client.rs"]
 mod client;
+mod document;
 mod examples;
 mod idempotency;
 mod lists;

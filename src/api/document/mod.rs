@@ -1,4 +1,4 @@
-//! The API's description, OpenAPI 3.1, made from the table of routes, the types of bodies and
+//! The API's description, `OpenAPI` 3.1, made from the table of routes, the types of bodies and
 //! what each resource says beside its handlers ([`operation`]). It is the same in every
 //! installation and says nothing about this one, so it is answered to anybody: tools that make
 //! clients fetch it without a key.

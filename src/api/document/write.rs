@@ -1,4 +1,4 @@
-//! Resources become the document: what the table and the types say, in OpenAPI's words.
+//! Resources become the document: what the table and the types say, in `OpenAPI`'s words.
 
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -139,9 +139,9 @@ fn parameters(operation: &Operation, example: Option<&Example>) -> Vec<Value> {
         let limit = json!({
             "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT,
         });
-        all.push(query("limit", "Rows of the page at most.", limit));
+        all.push(query("limit", "Rows of the page at most.", &limit));
         let text = json!({ "type": "string", "minLength": 1 });
-        all.push(query("starting_after", cursor, text));
+        all.push(query("starting_after", cursor, &text));
     }
     for filter in &operation.filters {
         let schema = match filter.takes {
@@ -149,7 +149,7 @@ fn parameters(operation: &Operation, example: Option<&Example>) -> Vec<Value> {
             Takes::Instant => json!({ "type": "string", "format": "date-time" }),
             Takes::OneOf(schema) => schema(&mut Schemas::new().taken).to_value(),
         };
-        all.push(query(filter.name, filter.says, schema));
+        all.push(query(filter.name, filter.says, &schema));
     }
     if takes_key(operation) {
         let says = "The same request under the same key is answered as the first time, for 24 hours, and not done again.";
@@ -174,7 +174,7 @@ pub fn in_braces(path: &str) -> impl Iterator<Item = &str> {
         .filter_map(|rest| rest.split('}').next())
 }
 
-fn query(name: &str, says: &str, schema: Value) -> Value {
+fn query(name: &str, says: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": "query", "description": says, "schema": schema })
 }
 
@@ -301,9 +301,10 @@ fn tidy(schema: &mut Value) {
     match schema {
         Value::Array(all) => all.iter_mut().for_each(tidy),
         Value::Object(members) => {
-            members.retain(|name, value| {
-                !(name == "default" && value.is_null())
-                    && !(name == "format" && value.as_str().is_some_and(|f| f != "date-time"))
+            members.retain(|name, value| match name.as_str() {
+                "default" => !value.is_null(),
+                "format" => value.as_str().is_none_or(|format| format == "date-time"),
+                _ => true,
             });
             if let Some(Value::String(words)) = members.get_mut("description") {
                 *words = words

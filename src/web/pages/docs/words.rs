@@ -1,6 +1,8 @@
 //! The little of Markdown that the document's words use, as HTML: paragraphs, lists, `code` and
 //! **strong**.
 
+use std::fmt::Write as _;
+
 use askama::filters::{Html, escape};
 
 /// Text as paragraphs and lists.
@@ -8,14 +10,13 @@ pub(super) fn blocks(text: &str) -> String {
     let mut html = String::new();
     for block in text.trim().split("\n\n") {
         if block.starts_with("- ") {
-            html.push_str("<ul>");
-            for item in block.lines() {
-                let item = line(item.trim_start_matches("- "));
-                html.push_str(&format!("<li>{item}</li>"));
-            }
-            html.push_str("</ul>");
+            let items = block
+                .lines()
+                .map(|item| line(item.trim_start_matches("- ")));
+            let items: Vec<String> = items.collect();
+            let _ = write!(html, "<ul><li>{}</li></ul>", items.join("</li><li>"));
         } else {
-            html.push_str(&format!("<p>{}</p>", line(block)));
+            let _ = write!(html, "<p>{}</p>", line(block));
         }
     }
     html
@@ -27,7 +28,7 @@ pub(super) fn line(text: &str) -> String {
     let mut html = String::new();
     for (position, piece) in escaped.unwrap_or_default().split('`').enumerate() {
         if position % 2 == 1 {
-            html.push_str(&format!("<code>{piece}</code>"));
+            let _ = write!(html, "<code>{piece}</code>");
             continue;
         }
         html.push_str(piece);
