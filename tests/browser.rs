@@ -23,10 +23,6 @@ use node::{SECRET, Site};
 use qualify::access::routes::{ALL, Area, Route, Verb};
 use serde_json::{Value, json};
 
-/// Menus name these before there are pages: a link there may lead nowhere as long as the table
-/// of routes has nothing below it.
-const MAY_BE_MISSING: [&str; 2] = ["/admin/", "/portal"];
-
 /// One test a story. `on_new`: on a server that nobody has set up; `on_demo`: on the demo.
 macro_rules! stories {
     ($($name:ident, $on:ident, at least $checks:literal;)*) => {
@@ -169,15 +165,10 @@ fn play(story: &str, checks: u32, server: &Server, program: &Value) {
         .map(Route::path)
         .collect();
     pages.dedup();
-    let not_yet: Vec<&str> = MAY_BE_MISSING
-        .into_iter()
-        .filter(|part| !pages.iter().any(|path| path.starts_with(part)))
-        .collect();
     let site = json!({
         "url": server.url,
         "links": server.links,
         "routes": pages,
-        "notYet": not_yet,
         "screenshots": target().join("screenshots"),
         "webhookSecret": SECRET,
         "program": program,

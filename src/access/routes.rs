@@ -297,6 +297,8 @@ table! {
     PROMOTER_EDIT, Get "/promoters/{id}/edit", Page, May(PromotersWrite);
     PROMOTER_EDIT_POST, Post "/promoters/{id}/edit", Page, May(PromotersWrite);
     PROMOTER_SUSPEND, Get "/promoters/{id}/suspend", Page, May(PromotersWrite);
+    PROMOTER_INVITE, Get "/promoters/{id}/invite", Page, May(PromotersWrite);
+    PROMOTER_INVITE_POST, Post "/promoters/{id}/invite", Page, May(PromotersWrite);
     PROMOTER_SUSPEND_POST, Post "/promoters/{id}/suspend", Page, May(PromotersWrite);
     PROMOTER_NEW, Get "/new-promoter", Page, May(PromotersWrite);
     PROMOTER_NEW_POST, Post "/new-promoter", Page, May(PromotersWrite);

@@ -13,8 +13,10 @@ use crate::app::{App, Bounds, Running, StartError};
 use crate::clock::ManualClock;
 use crate::config::{Config, ConfigError};
 use crate::domain::access::By;
+use crate::domain::ids::CampaignId;
 use crate::domain::time::{DAY_SECONDS, Timestamp};
 use crate::queue::worker::campaigns;
+use crate::registry::referral_links::{LinkInput, set_link};
 use crate::registry::referrals::{ReferralInput, register_in};
 use crate::registry::{RegistryError, promoters};
 use crate::settle::schedule::run_due;
@@ -23,6 +25,8 @@ use crate::store::{StoreError, dirty, events, retry};
 
 /// Signs the demo's events. No secret: it opens a server that nobody else can reach.
 pub const SECRET: &str = "whsec_demo_only_not_a_secret";
+/// Where the demo's referral links lead; nobody is there, and nobody is told anything.
+const LANDING_PAGE: &str = "https://www.example.com/welcome";
 /// Between two looks at whether the stages have drained, at first and at most.
 const LOOK_AFTER: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 /// Looks before the demo gives up: two minutes.
@@ -139,6 +143,15 @@ impl Demo {
         let clock = self.clock.as_ref();
         let by = By::system();
         promoters::put(&app.db, &app.connection, clock, &story.promoters, &by).await?;
+        for (file, _) in RULES {
+            let campaign = CampaignId::from(file.trim_end_matches(".toml"));
+            let link = LinkInput {
+                landing_page: LANDING_PAGE.to_owned(),
+                cookie_days: None,
+                origins: Vec::new(),
+            };
+            set_link(&app.db, &app.connection, clock, &campaign, &link, &by).await?;
+        }
         let poster = Poster::new(self.running.local_addr, SECRET)?;
         let mut days: BTreeMap<i64, Day> = BTreeMap::new();
         for step in &story.steps {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::spend::Tallies;
 use crate::domain::campaign::{Campaign, RewardRule};
 use crate::domain::currency::Currency;
+use crate::domain::reason::ReasonCode;
 use crate::domain::verdict::{Reward, RewardTo, Spend, Verdict, VerdictState};
 
 /// A percentage in basis points is out of this many.
@@ -74,7 +75,8 @@ fn for_sums(campaign: &Campaign, sums: &[(Currency, i64)]) -> Rewards {
 /// What of `given` a new verdict still supports, reward by reward.
 ///
 /// Settled money is never raised. A verdict that waits (a case, an open dispute, a refund on
-/// its way, a late invoice) changes nothing until it is decided.
+/// its way, a late invoice) changes nothing until it is decided, and neither does suspending the
+/// promoter: it keeps new rewards back. Whoever wants settled ones back rejects the referral.
 pub fn supported(given: &[Reward], verdict: &Verdict) -> Vec<Reward> {
     let supports = |reward: &Reward| -> i64 {
         match verdict.state {
@@ -88,6 +90,7 @@ pub fn supported(given: &[Reward], verdict: &Verdict) -> Vec<Reward> {
             }
             VerdictState::Review => reward.amount_minor,
             VerdictState::Pending if waits(verdict) => reward.amount_minor,
+            VerdictState::Rejected if is_suspended(verdict) => reward.amount_minor,
             VerdictState::Pending | VerdictState::Rejected => 0,
         }
     };
@@ -98,8 +101,12 @@ pub fn supported(given: &[Reward], verdict: &Verdict) -> Vec<Reward> {
     given.iter().map(still).collect()
 }
 
+fn is_suspended(verdict: &Verdict) -> bool {
+    verdict.code() == Some(ReasonCode::PromoterSuspended)
+}
+
 fn waits(verdict: &Verdict) -> bool {
-    use crate::domain::reason::ReasonCode::{AwaitingInvoice, DisputeOpen, RefundHold};
+    use ReasonCode::{AwaitingInvoice, DisputeOpen, RefundHold};
     matches!(
         verdict.code(),
         Some(DisputeOpen | RefundHold | AwaitingInvoice)

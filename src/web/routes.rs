@@ -14,8 +14,8 @@ use super::pages::admin::{
 };
 use super::pages::docs;
 use super::pages::marketing::{
-    campaign, campaign_link, campaigns, dashboard, editor, promoter, promoter_form, promoters,
-    reassign, referral, referral_form, referrals, reports,
+    campaign, campaign_link, campaigns, dashboard, editor, promoter, promoter_form,
+    promoter_invite, promoters, reassign, referral, referral_form, referrals, reports,
 };
 use super::pages::portal;
 use super::pages::sign_in::{self, account, link};
@@ -108,6 +108,8 @@ fn marketing() -> Router<Arc<Web>> {
         .on(table::PROMOTER_EDIT, promoter_form::edit)
         .on(table::PROMOTER_EDIT_POST, promoter_form::save)
         .on(table::PROMOTER_SUSPEND, promoter::ask)
+        .on(table::PROMOTER_INVITE, promoter_invite::ask)
+        .on(table::PROMOTER_INVITE_POST, promoter_invite::invite)
         .on(table::PROMOTER_SUSPEND_POST, promoter::decide)
         .on(table::PROMOTER_NEW, promoter_form::new)
         .on(table::PROMOTER_NEW_POST, promoter_form::add)

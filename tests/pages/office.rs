@@ -420,6 +420,50 @@ async fn a_key_is_made_used_and_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn suspending_keeps_new_rewards_back_and_takes_none() {
+    let browser = Browser::owner().await;
+    earned(&browser, "bo").await;
+    on_20_march(&browser).await;
+    browser.done("/admin/batches/run", &[]).await;
+    let suspended = [("suspended", "true")];
+    browser
+        .done("/promoters/prom_ana/suspend", &suspended)
+        .await;
+    earned(&browser, "di").await;
+    browser.bench.catch_up().await;
+    let preview = browser.page("/admin/batches/preview").await;
+    assert!(preview.contains("Nothing is due now"), "{preview}");
+    browser.bench.clock.advance(1);
+    let run = browser.done("/admin/batches/run", &[]).await;
+    assert_eq!(run, "/admin/batches", "no batch was made");
+    let referral = browser.page("/referrals/ref_di").await;
+    assert!(referral.contains("suspended"), "{referral}");
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoter_is_invited_from_their_page() {
+    let browser = Browser::owner().await;
+    let page = browser.page("/promoters/prom_ana").await;
+    assert!(page.contains("/promoters/prom_ana/invite"), "{page}");
+    let form = browser.page("/promoters/prom_ana/invite").await;
+    assert_eq!(field(&form, "email"), "ana@promoters.example");
+    let wrong = [("email", "ana(at)promoters")];
+    let refused = browser.post("/promoters/prom_ana/invite", &wrong).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(field(&refused.body, "email"), "ana(at)promoters");
+    let right = [("email", "ana@promoters.example")];
+    let place = browser.done("/promoters/prom_ana/invite", &right).await;
+    assert!(place.starts_with("/admin/users/"), "{place}");
+    let invited = browser.page(&place).await;
+    assert!(
+        invited.contains("Invited") && invited.contains("prom_ana"),
+        "{invited}"
+    );
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_coupon_of_somebody_else_is_refused_at_the_field() {
     let browser = Browser::owner().await;
     let form = [("name", "Ana"), ("coupons", "ANA10\r\nBEN10")];

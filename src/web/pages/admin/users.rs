@@ -165,7 +165,7 @@ pub(crate) async fn invite(State(web): State<Arc<Web>>, view: View, Sent(sent): 
 }
 
 /// What a refused command says, at the field; what no field can mend is a problem.
-pub(super) fn errors(error: AccessError) -> Result<Errors, Problem> {
+pub(in crate::web::pages) fn errors(error: AccessError) -> Result<Errors, Problem> {
     let words = |text: &str| {
         let mut letters = text.chars();
         let first = letters.next().map(|c| c.to_ascii_uppercase());

@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod editor;
 pub mod promoter;
 pub mod promoter_form;
+pub mod promoter_invite;
 pub mod promoters;
 pub mod reassign;
 pub mod referral;
