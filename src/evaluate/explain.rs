@@ -17,8 +17,9 @@ pub fn sentence(verdict: &Verdict) -> String {
         VerdictState::Review => "In review",
     };
     match verdict.reasons.first() {
-        Some(reason) => format!("{state}: {}", reason.detail),
-        None => state.to_owned(),
+        // A person's words may be still to come: a preview of what they would decide has none.
+        Some(reason) if !reason.detail.is_empty() => format!("{state}: {}", reason.detail),
+        _ => state.to_owned(),
     }
 }
 
