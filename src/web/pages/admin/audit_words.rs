@@ -1,7 +1,7 @@
 //! The audit log's actions and details in plain words. What is not known here is shown as it is
 //! stored, so that nothing is ever left out.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::access::audit::Action as A;
 use crate::web::parts::Link;
@@ -71,6 +71,10 @@ pub(super) fn detail(json: &str) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(json) else {
         return json.to_owned();
     };
+    fields_words(&fields)
+}
+
+fn fields_words(fields: &Map<String, Value>) -> String {
     let told = fields.iter().filter_map(|(name, value)| {
         let words = value_words(value)?;
         Some(format!("{}: {words}", format::code_words(name)))
@@ -90,7 +94,9 @@ fn value_words(value: &Value) -> Option<String> {
             let words: Vec<String> = all.iter().filter_map(value_words).collect();
             Some(words.join(", ")).filter(|words| !words.is_empty())
         }
-        Value::Object(_) => Some(value.to_string()),
+        Value::Object(fields) => {
+            Some(format!("({})", fields_words(fields))).filter(|words| words != "()")
+        }
     }
 }
 
@@ -112,6 +118,10 @@ mod tests {
         assert_eq!(
             detail(json),
             "After: viewer; Before: owner; N: 2; Scopes: a, b"
+        );
+        assert_eq!(
+            detail(r#"{"after":{"cookie_days":60,"origins":[]},"before":{}}"#),
+            "After: (Cookie days: 60)"
         );
         assert_eq!(detail("broken"), "broken");
         assert_eq!(detail("{}"), "");
