@@ -55,6 +55,18 @@ async fn outbox(bench: &Bench) -> Vec<(String, String, i64, Option<String>)> {
         .unwrap()
 }
 
+/// How many mails are not yet delivered, dropped or given up; one that is taken is among them.
+async fn under_way(bench: &Bench) -> i64 {
+    let mut tx = bench.server.app.db.read().await.unwrap();
+    let (count,): (i64,) = Statement::new(
+        "SELECT count(*) FROM outbox WHERE topic LIKE 'mail.%' AND due_at IS NOT NULL",
+    )
+    .fetch_one(&mut tx)
+    .await
+    .unwrap();
+    count
+}
+
 async fn given_up(bench: &Bench) -> Vec<AuditRow> {
     let app = &bench.server.app;
     let filter = AuditFilter {
@@ -183,8 +195,7 @@ async fn nobody_and_the_deactivated_get_no_mail() {
         let visitor = bench.visitor("10.1.1.1");
         access.send_sign_in_link(email, &visitor).await.unwrap();
     }
-    // Ana's is the last that was asked for: once it is there, the others were looked at.
-    while !outbox(&bench).await.iter().all(|row| row.2 > 0) || smtp.mails().is_empty() {
+    while under_way(&bench).await > 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(*smtp.asked.lock().unwrap(), ["<ana@example.com>"]);
@@ -226,7 +237,7 @@ async fn without_a_mail_server_only_owners_find_a_link_in_the_log() {
     for email in ["ana@example.com", "vi@example.com"] {
         access.send_sign_in_link(email, &visitor).await.unwrap();
     }
-    while outbox(&bench).await.iter().any(|row| row.2 == 0) || given_up(&bench).await.is_empty() {
+    while under_way(&bench).await > 0 {
         tokio::task::yield_now().await;
     }
     let app = &bench.server.app;
