@@ -18,7 +18,7 @@ use crate::store::batch_items::{
 };
 use crate::store::batches::{Batch, BatchState, BatchTotals, change_batch, get_batch};
 use crate::store::dirty::{DirtyKind, mark_dirty};
-use crate::store::leases::{Stage, enter};
+use crate::store::leases::{Stage, enter, times_entered};
 use crate::store::ledger::insert_transactions;
 use crate::store::outbox::insert_messages;
 use crate::store::qualifications::{
@@ -53,21 +53,23 @@ pub async fn execute(duty: &Duty<'_>, batch: &BatchId) -> Result<BatchTotals, St
     }
 }
 
-/// Carries out what is pending, from the first position to the last.
+/// Carries out what is pending, from the first position to the last. While one page is written,
+/// the next one is read and decided.
 async fn carry_out(duty: &Duty<'_>, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
-    let mut next = pending(duty, batch, None).await?;
-    while let Some(last) = next.last().map(|item| item.position) {
+    let mut next = prepare(duty, batch, None, now).await?;
+    let mut entered = 0;
+    while let Some(last) = next.items.last().map(|item| item.position) {
         let page = next;
         // What is read meanwhile lies behind this page, and nobody else finishes it.
         let (done, read) = tokio::join!(
-            book(duty, batch, &page, now),
-            pending(duty, batch, Some(last))
+            book(duty, batch, &page, entered, now),
+            prepare(duty, batch, Some(last), now)
         );
         match done {
-            Ok(()) => {}
+            Ok(by_us) => entered = by_us,
             // One item that cannot be booked must not hold up the others.
             Err(StoreError::Taken(_) | StoreError::Refused(_)) => {
-                one_by_one(duty, batch, &page, now).await?;
+                one_by_one(duty, batch, &page.items, now).await?;
             }
             Err(error) => return Err(error),
         }
@@ -77,17 +79,33 @@ async fn carry_out(duty: &Duty<'_>, batch: &BatchId, now: Timestamp) -> Result<(
     Ok(())
 }
 
+/// A page of items that wait to be carried out, with what that would write.
+struct Page {
+    items: Vec<BatchItem>,
+    /// Decided from one state of the database; none if it is to be decided when it is written.
+    booking: Option<Booking>,
+    /// How often that state had been judged in.
+    judged: i64,
+}
+
 /// The next page of items that wait to be carried out.
-async fn pending(
+async fn prepare(
     duty: &Duty<'_>,
     batch: &BatchId,
     after: Option<i64>,
-) -> Result<Vec<BatchItem>, StoreError> {
+    now: Timestamp,
+) -> Result<Page, StoreError> {
     let mut tx = duty.db.read().await?;
     let state = Some(ItemState::Pending);
-    let page = batch_items(&mut tx, duty.connection, batch, state, after, CHUNK_ITEMS).await;
+    let judged = times_entered(&mut tx, duty.connection, Stage::Judge).await?;
+    let items = batch_items(&mut tx, duty.connection, batch, state, after, CHUNK_ITEMS).await?;
+    let booking = decide(&mut tx, duty, batch, &items, now).await?;
     tx.rollback().await?;
-    page
+    Ok(Page {
+        items,
+        booking: Some(booking),
+        judged,
+    })
 }
 
 /// Ends the batch; `None` if an item of it is still pending.
@@ -130,8 +148,13 @@ async fn one_by_one(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for item in page {
-        match book(duty, batch, std::slice::from_ref(item), now).await {
-            Ok(()) => {}
+        let page = Page {
+            items: vec![item.clone()],
+            booking: None,
+            judged: 0,
+        };
+        match book(duty, batch, &page, 0, now).await {
+            Ok(_) => {}
             Err(StoreError::Taken(words) | StoreError::Refused(words)) => {
                 let outcome = [(item.position, ItemState::Superseded, words)];
                 let give_up = async || {
@@ -147,23 +170,34 @@ async fn one_by_one(
     Ok(())
 }
 
-/// Carries out a page of pending items in one transaction.
+/// Carries out a page of pending items in one transaction. `entered` is how often there had been
+/// judging when the page before it was written, that time included; the same of this one.
 async fn book(
     duty: &Duty<'_>,
     batch: &BatchId,
-    page: &[BatchItem],
+    page: &Page,
+    entered: i64,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<i64, StoreError> {
     retry(async || {
         let mut tx = duty.begin().await?;
         let started = Instant::now();
-        // Nobody judges while what was judged is read here and settled.
-        enter(&mut tx, duty.connection, Stage::Judge).await?;
-        let booking = decide(&mut tx, duty, batch, page, now).await?;
-        write(&mut tx, duty, batch, page, &booking, now).await?;
+        // Nobody judges while what was judged is settled. If somebody has since the page was
+        // read, it is read and decided anew; the page before it may have come in between.
+        let times = enter(&mut tx, duty.connection, Stage::Judge).await?;
+        let by_us = i64::from(entered > page.judged);
+        let anew;
+        let booking = match &page.booking {
+            Some(booking) if times == page.judged + by_us + 1 => booking,
+            _ => {
+                anew = decide(&mut tx, duty, batch, &page.items, now).await?;
+                &anew
+            }
+        };
+        write(&mut tx, duty, batch, &page.items, booking, now).await?;
         tx.commit().await?;
         metrics::histogram!(metric::SETTLE_PAGE, "stage" => "book").record(started.elapsed());
-        Ok(())
+        Ok(times)
     })
     .await
 }

@@ -235,16 +235,58 @@ const SUMS: &str = "
     CAST(SUM(CASE WHEN t.kind = 'reversal' THEN e.amount_minor ELSE 0 END) AS BIGINT) AS taken_back,
     CAST(SUM(CASE WHEN t.kind = 'reinstatement' THEN e.amount_minor ELSE 0 END) AS BIGINT)
         AS given_again,
-    CAST(SUM(CASE WHEN t.kind = 'accrual' THEN 1 ELSE 0 END) AS BIGINT) AS rewards
+    CAST(SUM(CASE WHEN t.kind = 'accrual' THEN 1 ELSE 0 END) AS BIGINT) AS rewards";
+const OF_ALL: &str = "
   FROM ledger_transactions AS t
   JOIN ledger_entries AS e
     ON e.connection_id = t.connection_id AND e.batch_id = t.batch_id AND e.item = t.item
   WHERE t.connection_id = $1
     AND (e.account LIKE 'promoter:%' OR e.account LIKE 'invited:%')";
+// What is booked for promoters is found by their qualifications, and these rows by `mine`; see
+// `ledger::list_transactions`.
+const OF_MINE: &str = "
+  FROM mine AS m CROSS JOIN ledger_transactions AS t CROSS JOIN ledger_entries AS e
+  WHERE t.connection_id = $1 AND t.batch_id = m.batch_id AND t.item = m.item
+    AND e.connection_id = $1 AND e.batch_id = m.batch_id AND e.item = m.item
+    AND (e.account LIKE 'promoter:%' OR e.account LIKE 'invited:%')";
+const MINE_OF_PROMOTER: &str = "
+  WITH mine AS MATERIALIZED (
+    SELECT k.batch_id, k.item
+    FROM qualifications AS q CROSS JOIN ledger_transactions AS k
+    WHERE q.connection_id = $1 AND q.promoter_id = $2
+      AND k.connection_id = $1 AND k.qualification_id = q.qualification_id)
+  SELECT ";
+const MINE_OF_PAIRS: &str = "
+  WITH mine AS MATERIALIZED (
+    SELECT k.batch_id, k.item
+    FROM qualifications AS q CROSS JOIN ledger_transactions AS k
+    WHERE q.connection_id = $1 AND (q.promoter_id, q.campaign_id) IN ({rows})
+      AND k.connection_id = $1 AND k.qualification_id = q.qualification_id)
+  SELECT t.promoter_id, t.campaign_id,";
+
+fn summed<'v>(
+    keys: &'static str,
+    connection: &'v ConnectionId,
+    filter: &'v RewardFilter,
+) -> Statement<'v> {
+    let statement = match &filter.promoter {
+        None => Statement::new("SELECT ")
+            .bind(connection)
+            .text(keys)
+            .text(SUMS)
+            .text(OF_ALL),
+        Some(promoter) => Statement::new(MINE_OF_PROMOTER)
+            .bind(connection)
+            .bind(promoter)
+            .text(keys)
+            .text(SUMS)
+            .text(OF_MINE),
+    };
+    filtered(statement, filter)
+}
 
 fn filtered<'v>(statement: Statement<'v>, filter: &'v RewardFilter) -> Statement<'v> {
     statement
-        .push_some(" AND t.promoter_id = $#", filter.promoter.as_ref())
         .push_some(" AND t.campaign_id = $#", filter.campaign.as_ref())
         .push_some(" AND t.booked_at >= $#", filter.from)
         .push_some(" AND t.booked_at < $#", filter.until)
@@ -256,10 +298,8 @@ pub async fn reward_totals(
     connection: &ConnectionId,
     filter: &RewardFilter,
 ) -> Result<Vec<RewardSum>, StoreError> {
-    let statement = Statement::new("SELECT '' AS promoter_id, '' AS campaign_id,")
-        .bind(connection)
-        .text(SUMS);
-    let rows: Vec<Row> = filtered(statement, filter)
+    let keys = "'' AS promoter_id, '' AS campaign_id,";
+    let rows: Vec<Row> = summed(keys, connection, filter)
         .text(" GROUP BY receiver, e.currency ORDER BY e.currency, receiver")
         .fetch_all(tx)
         .await?;
@@ -273,10 +313,8 @@ pub async fn rewards_by_campaign(
     connection: &ConnectionId,
     filter: &RewardFilter,
 ) -> Result<Vec<(CampaignId, RewardSum)>, StoreError> {
-    let statement = Statement::new("SELECT '' AS promoter_id, t.campaign_id,")
-        .bind(connection)
-        .text(SUMS);
-    let rows: Vec<Row> = filtered(statement, filter)
+    let keys = "'' AS promoter_id, t.campaign_id,";
+    let rows: Vec<Row> = summed(keys, connection, filter)
         .text(" GROUP BY t.campaign_id, receiver, e.currency ORDER BY t.campaign_id, e.currency, receiver")
         .fetch_all(tx)
         .await?;
@@ -296,11 +334,17 @@ pub async fn rewards_by_promoter(
     after: Option<&RewardKey>,
     limit: u32,
 ) -> Result<Vec<(RewardKey, RewardSum)>, StoreError> {
-    let pairs = Statement::new(
+    // A span of time is read from the ledger; without one, qualifications tell in order.
+    let pairs = if filter.from.is_some() || filter.until.is_some() {
         "SELECT t.promoter_id, t.campaign_id FROM ledger_transactions AS t
-         WHERE t.connection_id = $1",
-    )
-    .bind(connection);
+         WHERE t.connection_id = $1"
+    } else {
+        "SELECT t.promoter_id, t.campaign_id FROM qualifications AS t
+         WHERE t.connection_id = $1 AND t.sequence > 0"
+    };
+    let pairs = Statement::new(pairs)
+        .bind(connection)
+        .push_some(" AND t.promoter_id = $#", filter.promoter.as_ref());
     let mut pairs = filtered(pairs, filter);
     if let Some((promoter, campaign)) = after {
         pairs = pairs.push_all(
@@ -313,11 +357,11 @@ pub async fn rewards_by_promoter(
         .push(" LIMIT $#", limit)
         .fetch_all(tx)
         .await?;
-    let statement = Statement::new("SELECT t.promoter_id, t.campaign_id,")
+    let statement = Statement::new(MINE_OF_PAIRS)
         .bind(connection)
-        .text(SUMS);
+        .text(SUMS)
+        .text(OF_MINE);
     let rows: Vec<Row> = filtered(statement, filter)
-        .text(" AND (t.promoter_id, t.campaign_id) IN ({rows})")
         .text(" GROUP BY t.promoter_id, t.campaign_id, receiver, e.currency")
         .set(keys.iter().map(|(p, c)| [p.into(), c.into()]))
         .fetch_all(tx)
