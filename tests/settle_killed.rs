@@ -94,7 +94,7 @@ async fn nothing_is_lost_or_doubled(url: &str) {
     free(&db).await;
     let booking = start(url, folder.path());
     let state = killed_at(&db, booking, "SELECT COUNT(*) FROM ledger_transactions").await;
-    assert_eq!(state, "planned");
+    assert_eq!(state, "executing");
     let all = i64::try_from(count_due).unwrap();
     let booked = count(&db, "SELECT COUNT(*) FROM ledger_transactions").await;
     assert!(booked < all, "it was killed in the middle");
@@ -102,8 +102,11 @@ async fn nothing_is_lost_or_doubled(url: &str) {
     let clock = ManualClock::at(SystemClock.now());
     clock.advance(2 * LEASE_SECONDS);
     let node = NodeId::from("node_b");
-    let new = run_now(&db, &live, &node, &clock).await.unwrap();
-    assert_eq!(new, None, "what was open is all there was");
+    let ran = run_now(&db, &live, &node, &clock).await.unwrap();
+    let settled = ran.map(|ran| ran.totals.settled);
+    assert_eq!(settled, Some(all), "what was open is all there was");
+    let again = run_now(&db, &live, &node, &clock).await.unwrap();
+    assert_eq!(again, None);
     for text in [
         "SELECT COUNT(*) FROM qualifications WHERE state = 'settled'",
         "SELECT COUNT(*) FROM ledger_transactions",

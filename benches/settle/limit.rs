@@ -1,5 +1,5 @@
 //! The machine's own limit for a settlement: as many rows of the same width, written through the
-//! same driver in groups of 500 items with the same durability, into one plain table whose key
+//! same driver in groups of 512 items with the same durability, into one plain table whose key
 //! is their order.
 
 use std::time::Instant;

@@ -16,7 +16,9 @@ use crate::domain::time::Timestamp;
 use crate::store::batch_items::{
     BatchItem, ItemAction, ItemState, batch_items, count_items, finish_items, finish_run,
 };
-use crate::store::batches::{Batch, BatchState, BatchTotals, change_batch, get_batch};
+use crate::store::batches::{
+    Batch, BatchState, BatchTotals, begin_execution, change_batch, get_batch,
+};
 use crate::store::dirty::{DirtyKind, mark_dirty};
 use crate::store::leases::{Stage, enter, times_entered};
 use crate::store::ledger::insert_transactions;
@@ -46,8 +48,8 @@ pub async fn execute(duty: &Duty<'_>, batch: &BatchId) -> Result<BatchTotals, St
             }
             Some(stored) => stored,
         };
-        carry_out(duty, batch, now).await?;
-        if let Some(totals) = finish(duty, &stored, now).await? {
+        carry_out(duty, &stored, now).await?;
+        if let Some(totals) = finish(duty, batch, now).await? {
             return Ok(totals);
         }
     }
@@ -55,8 +57,13 @@ pub async fn execute(duty: &Duty<'_>, batch: &BatchId) -> Result<BatchTotals, St
 
 /// Carries out what is pending, from the first position to the last. While one page is written,
 /// the next one is read and decided.
-async fn carry_out(duty: &Duty<'_>, batch: &BatchId, now: Timestamp) -> Result<(), StoreError> {
-    let mut next = prepare(duty, batch, None, now).await?;
+async fn carry_out(duty: &Duty<'_>, batch: &Batch, now: Timestamp) -> Result<(), StoreError> {
+    let is_first = batch.state == BatchState::Planned;
+    let batch = &batch.id;
+    let mut next = Page {
+        is_first,
+        ..prepare(duty, batch, None, now).await?
+    };
     let mut entered = 0;
     while let Some(last) = next.items.last().map(|item| item.position) {
         let page = next;
@@ -69,7 +76,7 @@ async fn carry_out(duty: &Duty<'_>, batch: &BatchId, now: Timestamp) -> Result<(
             Ok(by_us) => entered = by_us,
             // One item that cannot be booked must not hold up the others.
             Err(StoreError::Taken(_) | StoreError::Refused(_)) => {
-                one_by_one(duty, batch, &page.items, now).await?;
+                one_by_one(duty, batch, &page, now).await?;
             }
             Err(error) => return Err(error),
         }
@@ -86,6 +93,8 @@ struct Page {
     booking: Option<Booking>,
     /// How often that state had been judged in.
     judged: i64,
+    /// Whether nothing of the batch is carried out yet.
+    is_first: bool,
 }
 
 /// The next page of items that wait to be carried out.
@@ -105,20 +114,24 @@ async fn prepare(
         items,
         booking: Some(booking),
         judged,
+        is_first: false,
     })
 }
 
 /// Ends the batch; `None` if an item of it is still pending.
 async fn finish(
     duty: &Duty<'_>,
-    batch: &Batch,
+    batch: &BatchId,
     now: Timestamp,
 ) -> Result<Option<BatchTotals>, StoreError> {
     // Counted outside of the transaction that writes: it reads every item, and what is finished
     // stays finished.
     let mut tx = duty.db.read().await?;
-    let counts = count_items(&mut tx, duty.connection, &batch.id).await?;
+    let counts = count_items(&mut tx, duty.connection, batch).await?;
+    let stored = get_batch(&mut tx, duty.connection, batch).await?;
     tx.rollback().await?;
+    // One without any item was never begun.
+    let from = stored.map_or(BatchState::Executing, |stored| stored.state);
     let mut totals = BatchTotals::default();
     for (action, state, count) in counts {
         match (action, state) {
@@ -129,10 +142,10 @@ async fn finish(
             _ => totals.skipped += count,
         }
     }
-    let step = (batch.state, BatchState::Done);
+    let step = (from, BatchState::Done);
     let end = async || {
         let mut tx = duty.begin().await?;
-        change_batch(&mut tx, duty.connection, &batch.id, step, totals, Some(now)).await?;
+        change_batch(&mut tx, duty.connection, batch, step, totals, Some(now)).await?;
         tx.commit().await
     };
     retry(end).await?;
@@ -144,14 +157,15 @@ async fn finish(
 async fn one_by_one(
     duty: &Duty<'_>,
     batch: &BatchId,
-    page: &[BatchItem],
+    page: &Page,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for item in page {
+    for item in &page.items {
         let page = Page {
             items: vec![item.clone()],
             booking: None,
             judged: 0,
+            is_first: page.is_first,
         };
         match book(duty, batch, &page, 0, now).await {
             Ok(_) => {}
@@ -194,6 +208,9 @@ async fn book(
                 &anew
             }
         };
+        if page.is_first {
+            begin_execution(&mut tx, duty.connection, batch).await?;
+        }
         write(&mut tx, duty, batch, &page.items, booking, now).await?;
         tx.commit().await?;
         metrics::histogram!(metric::SETTLE_PAGE, "stage" => "book").record(started.elapsed());

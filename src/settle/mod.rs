@@ -25,5 +25,6 @@ pub mod plan;
 pub mod schedule;
 pub mod today;
 
-/// Items planned or executed in one transaction, at most.
-pub const CHUNK_ITEMS: u32 = 500;
+/// Items planned or executed in one transaction, at most: as many as one statement carries on
+/// SQLite, so that a page is one statement a table.
+pub const CHUNK_ITEMS: u32 = 512;

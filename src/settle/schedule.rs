@@ -57,8 +57,8 @@ pub struct Ran {
     pub totals: BatchTotals,
 }
 
-/// Finishes what a crash left, then runs the latest slot if it has not run yet. `None` if there
-/// was nothing to do, or another node does it.
+/// Finishes what a crash left, then runs the latest slot if it has not run yet; the last batch that
+/// ran. `None` if there was nothing to do, or another node does it.
 pub async fn run_due(
     db: &Db,
     connection: &ConnectionId,
@@ -95,8 +95,9 @@ pub async fn run_now(
     run_now_for(db, connection, node, clock, None).await
 }
 
-/// Settles by hand what is due now, and notes who asked for it. Again at once, it finds nothing
-/// to do. An error for which [`is_elsewhere`] holds if another node settles and goes on doing so.
+/// Settles by hand what is due now, and notes who asked for it; the last batch that ran, which may
+/// be one that a failure had left open. Again at once, it finds nothing to do. An error for which
+/// [`is_elsewhere`] holds if another node settles and goes on doing so, or has taken over.
 pub async fn run_now_for(
     db: &Db,
     connection: &ConnectionId,
@@ -113,12 +114,13 @@ pub async fn run_now_for(
         }
     };
     let taken = tokio::time::timeout(PATIENCE, taken).await;
+    let elsewhere = StoreError::Stale {
+        what: BY_HAND,
+        expected: 1,
+        seen: 0,
+    };
     let Some(duty) = taken.unwrap_or(Ok(None))? else {
-        return Err(StoreError::Stale {
-            what: BY_HAND,
-            expected: 1,
-            seen: 0,
-        });
+        return Err(elsewhere);
     };
     let now = clock.now();
     let request = Request {
@@ -128,8 +130,10 @@ pub async fn run_now_for(
         cut_off: now,
         by: by.map(|by| by.actor.label()),
     };
-    let outcome = run(&duty, Some(&request)).await;
-    ended(duty, outcome).await
+    match run(&duty, Some(&request)).await {
+        Err(error) if is_lost(&error) => Err(elsewhere),
+        outcome => ended(duty, outcome).await,
+    }
 }
 
 /// Whether a run by hand was left because another node settles.
@@ -155,22 +159,29 @@ async fn nothing_to_do(
     Ok(open.is_empty() && has_run)
 }
 
-/// Finishes what is open, and runs one more.
+/// Finishes what is open, and runs one more. If there is no more to run, the last one that was
+/// finished is what ran: whoever comes after a failure is not told that nothing was due.
 async fn run(duty: &Duty<'_>, request: Option<&Request>) -> Result<Option<Ran>, StoreError> {
     let mut tx = duty.db.read().await?;
     let open = open_batches(&mut tx, duty.connection).await?;
     tx.rollback().await?;
-    for batch in &open {
-        if batch.state == BatchState::Planning {
-            plan_again(duty, batch).await?;
+    let mut finished = None;
+    for stored in open {
+        let batch = if stored.state == BatchState::Planning {
+            plan_again(duty, &stored).await?
+        } else {
+            Some(stored.id)
+        };
+        if let Some(batch) = batch {
+            let totals = execute(duty, &batch).await?;
+            finished = Some(Ran { batch, totals });
         }
-        execute(duty, &batch.id).await?;
     }
     let Some(request) = request else {
-        return Ok(None);
+        return Ok(finished);
     };
     let Some(batch) = plan(duty, request).await? else {
-        return Ok(None);
+        return Ok(finished);
     };
     let totals = execute(duty, &batch).await?;
     Ok(Some(Ran { batch, totals }))

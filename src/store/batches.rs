@@ -29,7 +29,7 @@ stored_names! {
         Planning => "planning",
         /// The plan is stored, with nothing left to decide.
         Planned => "planned",
-        /// Items are being carried out.
+        /// Items are being carried out: the first page of them is.
         Executing => "executing",
         /// Every item has an outcome.
         Done => "done",
@@ -187,6 +187,24 @@ pub async fn end_planning(
     .bind(digest)
     .execute_exactly("ending the plan of a batch", 1, tx)
     .await
+}
+
+/// Notes that a planned batch is being carried out, in the transaction that carries out the first
+/// of its items; nothing happens if that is noted already.
+pub async fn begin_execution(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    batch: &BatchId,
+) -> Result<(), StoreError> {
+    Statement::new(
+        "UPDATE batches SET state = 'executing'
+         WHERE connection_id = $1 AND batch_id = $2 AND state = 'planned'",
+    )
+    .bind(connection)
+    .bind(batch)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Removes a batch whose plan is being made and has no items; [`StoreError::Stale`] otherwise.
