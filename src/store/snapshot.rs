@@ -51,4 +51,17 @@ impl Db {
         }
         Ok(together)
     }
+
+    /// The same for long work, in which the database may wait for us between two statements.
+    pub async fn read_long(&self, readers: usize) -> Result<Vec<Tx>, StoreError> {
+        let mut together = self.read_together(readers).await?;
+        for tx in &mut together {
+            if let Tx::Postgres(reader) = tx {
+                sqlx::query("SET LOCAL idle_in_transaction_session_timeout = 0")
+                    .execute(&mut **reader)
+                    .await?;
+            }
+        }
+        Ok(together)
+    }
 }

@@ -187,6 +187,24 @@ pub async fn load_verdicts(
     Ok(found)
 }
 
+/// Which of these there is a verdict on.
+pub async fn keys_with_verdict(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    keys: &[VerdictKey],
+) -> Result<BTreeSet<VerdictKey>, StoreError> {
+    let rows: Vec<(String, String)> = Statement::new(
+        "SELECT campaign_id, referral_id FROM verdicts
+         WHERE connection_id = $1 AND (campaign_id, referral_id) IN ({rows})",
+    )
+    .bind(connection)
+    .set(keys.iter().map(|(c, r)| [c.into(), r.into()]))
+    .fetch_all(tx)
+    .await?;
+    let keys = rows.into_iter();
+    Ok(keys.map(|(c, r)| (c.into(), r.into())).collect())
+}
+
 /// One verdict.
 pub async fn get_verdict(
     tx: &mut Tx,

@@ -1,31 +1,51 @@
-//! Batches: what is noted of one against its items, and its items against the ledger.
+//! Batches: what is noted of one against its items, and its items against the ledger. Both lie in
+//! the order of the plan, and are read side by side, page by page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Check, PAGE};
+use super::{Check, PAGE, Watch};
 use crate::domain::ids::{BatchId, ConnectionId, QualificationId};
 use crate::domain::time::Timestamp;
 use crate::settle::manifest::Manifest;
 use crate::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items};
 use crate::store::batches::{Batch, BatchState, BatchTotals, list_batches};
-use crate::store::ledger::{TransactionKind, transaction_page};
+use crate::store::ledger::{Booking, TransactionKind, bookings_of_batch};
 use crate::store::{StoreError, Tx};
 
 pub(super) const NAME: &str = "batches";
 const RESTORE: &str = "restore the batch from a backup; running it again books nothing twice";
 
-pub(super) async fn check(tx: &mut Tx, connection: &ConnectionId) -> Result<Check, StoreError> {
+pub(super) async fn check(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    watch: &dyn Watch,
+) -> Result<Check, StoreError> {
     let mut check = Check::new(NAME);
     let mut after: Option<(Timestamp, BatchId)> = None;
+    let mut items = 0;
     loop {
         let place = after.as_ref().map(|(at, id)| (*at, id));
         let page = list_batches(tx, connection, place, PAGE).await?;
         for batch in &page {
             check.looked_at += 1;
-            let items = items(tx, connection, &batch.id).await?;
-            let booked = booked(tx, connection, &batch.id).await?;
-            one(batch, &items, booked, &mut check);
-            plan_is_as_made(batch, &items, &mut check)?;
+            let mut seen = Seen::default();
+            let mut last: Option<i64> = None;
+            loop {
+                let page = batch_items(tx, connection, &batch.id, None, last, PAGE).await?;
+                last = page.last().map(|item| item.position);
+                seen.manifest.take(&page)?;
+                for item in &page {
+                    let booked = seen.booked_by(tx, connection, batch, item).await?;
+                    seen.take(item, booked);
+                }
+                items += page.len() as u64;
+                watch.looked_at("batch items", items);
+                if page.len() < PAGE as usize {
+                    break;
+                }
+            }
+            seen.rest(tx, connection, batch).await?;
+            seen.tell(batch, &mut check);
         }
         match page.last() {
             Some(last) if page.len() >= PAGE as usize => {
@@ -36,138 +56,188 @@ pub(super) async fn check(tx: &mut Tx, connection: &ConnectionId) -> Result<Chec
     }
 }
 
-async fn items(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    batch: &BatchId,
-) -> Result<Vec<BatchItem>, StoreError> {
-    let mut all: Vec<BatchItem> = Vec::new();
-    loop {
-        let after = all.last().map(|item| item.position);
-        let page = batch_items(tx, connection, batch, None, after, PAGE).await?;
-        let full = page.len() >= PAGE as usize;
-        all.extend(page);
-        if !full {
-            return Ok(all);
-        }
-    }
+type Booked = (QualificationId, TransactionKind);
+
+/// What was seen of one batch.
+#[derive(Default)]
+struct Seen {
+    manifest: Manifest,
+    items: i64,
+    pending: u64,
+    totals: BatchTotals,
+    /// Items that are done, whose booking does not lie where they stand, by position.
+    unbooked: Vec<(i64, Booked)>,
+    /// Bookings that lie where no item stands that has made them.
+    unplanned: BTreeSet<Booked>,
+    /// The bookings that were read ahead, and the last one that was read.
+    ahead: VecDeque<Booking>,
+    /// How many there are in all.
+    booked: usize,
+    read: Option<i64>,
+    is_read: bool,
 }
 
-type Booked = BTreeSet<(QualificationId, TransactionKind)>;
-
-async fn booked(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    batch: &BatchId,
-) -> Result<Booked, StoreError> {
-    let mut all = Booked::new();
-    let mut after: Option<(BatchId, i64)> = None;
-    loop {
-        let page = transaction_page(tx, connection, Some(batch), after.as_ref(), PAGE).await?;
-        all.extend(page.iter().map(|t| (t.qualification.clone(), t.kind)));
-        match page.last() {
-            Some(last) if page.len() >= PAGE as usize => {
-                after = Some((last.batch.clone(), last.item));
+impl Seen {
+    /// What the ledger has at the place of an item. What lies before it belongs to no item.
+    async fn booked_by(
+        &mut self,
+        tx: &mut Tx,
+        connection: &ConnectionId,
+        batch: &Batch,
+        item: &BatchItem,
+    ) -> Result<Option<Booked>, StoreError> {
+        loop {
+            while let Some((place, ..)) = self.ahead.front() {
+                let place = *place;
+                if place > item.position {
+                    return Ok(None);
+                }
+                let next = self.ahead.pop_front();
+                let next = next.map(|(_, qualification, kind)| (qualification, kind));
+                if place == item.position {
+                    return Ok(next);
+                }
+                self.unplanned.extend(next);
             }
-            _ => return Ok(all),
+            if self.is_read {
+                return Ok(None);
+            }
+            self.read_on(tx, connection, batch).await?;
         }
     }
-}
 
-/// The digest of the items against the one that was noted when the plan was made.
-fn plan_is_as_made(
-    batch: &Batch,
-    items: &[BatchItem],
-    check: &mut Check,
-) -> Result<(), StoreError> {
-    let Some(noted) = &batch.origin.digest else {
-        return Ok(());
-    };
-    let mut manifest = Manifest::default();
-    manifest.take(items)?;
-    let made = manifest.digest();
-    if *noted != made {
-        let seen = format!("its plan had the digest {noted}, its items have {made}");
-        check.differs(format!("batches {}", batch.id), seen, RESTORE);
+    async fn read_on(
+        &mut self,
+        tx: &mut Tx,
+        connection: &ConnectionId,
+        batch: &Batch,
+    ) -> Result<(), StoreError> {
+        let page = bookings_of_batch(tx, connection, &batch.id, self.read, PAGE).await?;
+        self.is_read = page.len() < PAGE as usize;
+        self.read = page.last().map(|(item, ..)| *item).or(self.read);
+        self.booked += page.len();
+        self.ahead.extend(page);
+        Ok(())
     }
-    Ok(())
-}
 
-fn one(batch: &Batch, items: &[BatchItem], mut booked: Booked, check: &mut Check) {
-    let place = || format!("batches {}", batch.id);
-    if batch.state == BatchState::Planning {
-        // Its items come and go until it is planned; what must not be is money booked for it.
-        if !booked.is_empty() {
-            let seen = "its plan is still being made, and the ledger has transactions of it";
-            check.differs(place(), seen, RESTORE);
+    /// Whatever the ledger has behind the last item.
+    async fn rest(
+        &mut self,
+        tx: &mut Tx,
+        connection: &ConnectionId,
+        batch: &Batch,
+    ) -> Result<(), StoreError> {
+        loop {
+            let ahead = self.ahead.drain(..);
+            self.unplanned
+                .extend(ahead.map(|(_, qualification, kind)| (qualification, kind)));
+            if self.is_read {
+                return Ok(());
+            }
+            self.read_on(tx, connection, batch).await?;
         }
-        return;
     }
-    if usize::try_from(batch.plan_items).ok() != Some(items.len()) {
-        let seen = format!(
-            "its plan has {} items, {} are stored",
-            batch.plan_items,
-            items.len()
-        );
-        check.differs(place(), seen, RESTORE);
-    }
-    let mut totals = BatchTotals::default();
-    let mut pending = 0_u64;
-    for item in items {
+
+    fn take(&mut self, item: &BatchItem, booked: Option<Booked>) {
+        self.items += 1;
         let kind = match (item.state, item.action) {
-            (ItemState::Pending, _) => {
-                pending += 1;
-                continue;
-            }
             (ItemState::Done, ItemAction::Settle) => {
-                totals.settled += 1;
-                TransactionKind::Accrual
+                self.totals.settled += 1;
+                Some(TransactionKind::Accrual)
             }
             (ItemState::Done, ItemAction::Reverse) => {
-                totals.reversed += 1;
-                TransactionKind::Reversal
+                self.totals.reversed += 1;
+                Some(TransactionKind::Reversal)
             }
             (ItemState::Done, ItemAction::Reinstate) => {
-                totals.reinstated += 1;
-                TransactionKind::Reinstatement
+                self.totals.reinstated += 1;
+                Some(TransactionKind::Reinstatement)
+            }
+            (ItemState::Pending, _) => {
+                self.pending += 1;
+                None
             }
             _ => {
-                totals.skipped += 1;
-                continue;
+                self.totals.skipped += 1;
+                None
             }
         };
-        if !booked.remove(&(item.qualification.clone(), kind)) {
-            let seen = format!(
-                "item {} is done, and the ledger has no {} of {}",
-                item.position,
-                kind.name(),
-                item.qualification
-            );
+        let wanted = kind.map(|kind| (item.qualification.clone(), kind));
+        if wanted == booked {
+            return;
+        }
+        self.unplanned.extend(booked);
+        self.unbooked
+            .extend(wanted.map(|wanted| (item.position, wanted)));
+    }
+
+    /// Tells what does not fit. What an earlier version booked may lie at another place than
+    /// its item: then it is there all the same.
+    fn tell(mut self, batch: &Batch, check: &mut Check) {
+        let place = || format!("batches {}", batch.id);
+        if batch.state == BatchState::Planning {
+            // Its items come and go until it is planned; what must not be is money booked for it.
+            if self.booked > 0 {
+                let seen = "its plan is still being made, and the ledger has transactions of it";
+                check.differs(place(), seen, RESTORE);
+            }
+        } else {
+            if batch.plan_items != self.items {
+                let seen = format!(
+                    "its plan has {} items, {} are stored",
+                    batch.plan_items, self.items
+                );
+                check.differs(place(), seen, RESTORE);
+            }
+            for (position, wanted) in std::mem::take(&mut self.unbooked) {
+                if !self.unplanned.remove(&wanted) {
+                    let (qualification, kind) = (wanted.0, wanted.1.name());
+                    let seen = format!(
+                        "item {position} is done, and the ledger has no {kind} of {qualification}"
+                    );
+                    check.differs(place(), seen, RESTORE);
+                }
+            }
+            for (qualification, kind) in std::mem::take(&mut self.unplanned) {
+                let seen = format!(
+                    "the ledger has the {} of {qualification}, and no item",
+                    kind.name()
+                );
+                check.differs(place(), seen, RESTORE);
+            }
+            self.ended(batch, check);
+        }
+        self.plan_is_as_made(batch, check);
+    }
+
+    /// What is noted of a batch once it is done.
+    fn ended(&self, batch: &Batch, check: &mut Check) {
+        let place = || format!("batches {}", batch.id);
+        if batch.state != BatchState::Done {
+            return;
+        }
+        if self.pending > 0 {
+            let seen = format!("it is done, and {} items are not", self.pending);
+            let todo = "run `qualify settle`: what is open is carried out";
+            check.differs(place(), seen, todo);
+        }
+        if self.totals != batch.totals {
+            let (noted, given) = (told(batch.totals), told(self.totals));
+            let seen = format!("noted are {noted}, its items give {given}");
             check.differs(place(), seen, RESTORE);
         }
     }
-    for (qualification, kind) in booked {
-        let seen = format!(
-            "the ledger has the {} of {qualification}, and no item",
-            kind.name()
-        );
-        check.differs(place(), seen, RESTORE);
-    }
-    if batch.state != BatchState::Done {
-        return;
-    }
-    if pending > 0 {
-        let seen = format!("it is done, and {pending} items are not");
-        check.differs(
-            place(),
-            seen,
-            "run `qualify settle`: what is open is carried out",
-        );
-    }
-    if totals != batch.totals {
-        let told = told(batch.totals);
-        let seen = format!("noted are {told}, its items give {}", self::told(totals));
-        check.differs(place(), seen, RESTORE);
+
+    /// The digest of the items against the one that was noted when the plan was made.
+    fn plan_is_as_made(self, batch: &Batch, check: &mut Check) {
+        let Some(noted) = &batch.origin.digest else {
+            return;
+        };
+        let made = self.manifest.digest();
+        if *noted != made {
+            let seen = format!("its plan had the digest {noted}, its items have {made}");
+            check.differs(format!("batches {}", batch.id), seen, RESTORE);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Stored bodies against what is noted beside them. On the way the facts of every event that
 //! was read are folded again, so that a body whose amounts have changed shows in the facts.
 
-use super::{Check, PAGE};
+use super::{Check, PAGE, Watch};
 use crate::domain::fact::FactBook;
 use crate::domain::ids::{ConnectionId, EventId};
 use crate::ingest::read::{Scope, read};
@@ -19,6 +19,7 @@ pub(super) async fn check(
     connection: &ConnectionId,
     scope: &Scope,
     book: &mut FactBook,
+    watch: &dyn Watch,
 ) -> Result<Check, StoreError> {
     let mut check = Check::new("stored_bytes");
     let mut after: Option<EventCursor> = None;
@@ -28,6 +29,7 @@ pub(super) async fn check(
             check.looked_at += 1;
             body(event, &mut check);
         }
+        watch.looked_at("events", check.looked_at);
         let full = page.len() >= PAGE as usize;
         after = page.last().map(|last| EventCursor {
             received_at_us: last.received_at_us,

@@ -2,62 +2,132 @@
 //! transactions say, and balances are the sums of their entries.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
 
-use super::people::People;
 use super::{Check, PAGE};
 use crate::domain::currency::Currency;
-use crate::domain::ids::{BatchId, ConnectionId, QualificationId};
+use crate::domain::ids::ConnectionId;
 use crate::domain::ledger::{Account, Entry};
 use crate::domain::verdict::RewardTo;
 use crate::ledger::audit::unbalanced;
-use crate::store::ledger::{Transaction, TransactionKind, balance_page, transaction_page};
+use crate::store::ledger::{
+    Transaction, TransactionKind, accounts_without_balance, balance_page, count_transactions,
+    qualifications_that_are_gone, transactions_of_qualifications,
+};
 use crate::store::qualifications::{Qualification, QualificationState};
 use crate::store::{StoreError, Tx};
 
 pub(super) const NAME: &str = "ledger";
 const RESTORE: &str = "entries are never changed by the program: restore the ledger from a backup";
+const RESTORE_BALANCES: &str = "if nothing else of the ledger differs, the entries are right: restore \
+                                the balances, or set them to the sums of their entries";
+/// Accounts that are named; of more, only the number is told.
+const NAMED_MAX: usize = 100;
 
-type Balances = BTreeMap<(Account, Currency), i128>;
+/// What was seen of the ledger so far: of each account a few bytes.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    hasher: RandomState,
+    sums: HashMap<u64, i128>,
+}
 
-pub(super) async fn check(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    people: &People,
-) -> Result<Check, StoreError> {
-    let mut check = Check::new(NAME);
-    let mut balances = Balances::new();
-    let mut booked: HashMap<QualificationId, Vec<Transaction>> = HashMap::new();
-    let mut after: Option<(BatchId, i64)> = None;
-    loop {
-        let page = transaction_page(tx, connection, None, after.as_ref(), PAGE).await?;
-        let full = page.len() >= PAGE as usize;
-        after = page.last().map(|last| (last.batch.clone(), last.item));
-        for transaction in page {
-            check.looked_at += 1;
-            one(&transaction, &mut check);
-            for Entry { account, amount } in &transaction.entries {
-                let key = (account.clone(), amount.currency);
-                *balances.entry(key).or_default() += i128::from(amount.minor);
+impl Books {
+    /// A page of qualifications, with their transactions.
+    pub(super) async fn take(
+        &mut self,
+        tx: &mut Tx,
+        connection: &ConnectionId,
+        page: &[Qualification],
+        check: &mut Check,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<_> = page.iter().map(|one| one.id.clone()).collect();
+        let booked = transactions_of_qualifications(tx, connection, &ids).await?;
+        let mut booked = booked.into_iter().peekable();
+        for qualification in page {
+            let mut of_it = Vec::new();
+            // Both come in order of id.
+            while let Some(next) = booked.next_if(|t| t.qualification == qualification.id) {
+                self.one(&next, check);
+                of_it.push(next);
             }
-            let id = transaction.qualification.clone();
-            booked.entry(id).or_default().push(transaction);
+            history(qualification, &of_it, check);
         }
-        if !full {
-            break;
+        Ok(())
+    }
+
+    fn one(&mut self, transaction: &Transaction, check: &mut Check) {
+        check.looked_at += 1;
+        one(transaction, check);
+        for Entry { account, amount } in &transaction.entries {
+            let key = self.key(account, amount.currency);
+            *self.sums.entry(key).or_default() += i128::from(amount.minor);
         }
     }
-    let mut all: Vec<&Qualification> = people.qualifications.values().flatten().collect();
-    all.sort_by(|a, b| a.id.cmp(&b.id));
-    for qualification in all {
-        let of_it = booked.remove(&qualification.id).unwrap_or_default();
-        history(qualification, of_it, &mut check);
+
+    fn key(&self, account: &Account, currency: Currency) -> u64 {
+        self.hasher.hash_one((account.to_string(), currency.code()))
     }
-    for id in booked.into_keys() {
-        let place = format!("ledger_transactions of {id}");
-        check.differs(place, "there is no such qualification", RESTORE);
+
+    /// What no qualification led to, and the balances.
+    pub(super) async fn check(
+        mut self,
+        tx: &mut Tx,
+        connection: &ConnectionId,
+        check: &mut Check,
+    ) -> Result<(), StoreError> {
+        if count_transactions(tx, connection).await? != check.looked_at {
+            let gone = qualifications_that_are_gone(tx, connection).await?;
+            for ids in gone.chunks(PAGE as usize) {
+                let booked = transactions_of_qualifications(tx, connection, ids).await?;
+                booked.iter().for_each(|t| self.one(t, check));
+            }
+            for id in gone {
+                let place = format!("ledger_transactions of {id}");
+                check.differs(place, "there is no such qualification", RESTORE);
+            }
+        }
+        self.balances(tx, connection, check).await
     }
-    summed(tx, connection, &balances, &mut check).await?;
-    Ok(check)
+
+    /// The balances that are kept, against the entries one by one.
+    async fn balances(
+        mut self,
+        tx: &mut Tx,
+        connection: &ConnectionId,
+        check: &mut Check,
+    ) -> Result<(), StoreError> {
+        let mut after: Option<Account> = None;
+        let mut names: Vec<String> = Vec::new();
+        loop {
+            let page = balance_page(tx, connection, after.as_ref(), PAGE).await?;
+            // Accounts are paged in the order of their names, not of their kinds.
+            let accounts = page.keys().map(|(account, _)| account);
+            let Some(last) = accounts.max_by_key(|account| Account::to_string(account)) else {
+                break;
+            };
+            after = Some(last.clone());
+            for ((account, currency), minor) in page {
+                let key = self.key(&account, currency);
+                if self.sums.remove(&key) != Some(i128::from(minor)) {
+                    names.push(account.to_string());
+                }
+            }
+        }
+        if !self.sums.is_empty() {
+            let without = accounts_without_balance(tx, connection, PAGE).await?;
+            names.extend(without.iter().map(Account::to_string));
+        }
+        if !names.is_empty() {
+            let more = names.len().saturating_sub(NAMED_MAX);
+            names.truncate(NAMED_MAX);
+            let mut text = format!("balances differ from their entries: {}", names.join(", "));
+            if more > 0 {
+                text.push_str(&format!(", and {more} more"));
+            }
+            check.differs("ledger_balances", text, RESTORE_BALANCES);
+        }
+        Ok(())
+    }
 }
 
 /// One transaction by itself.
@@ -92,8 +162,7 @@ fn one(transaction: &Transaction, check: &mut Check) {
 }
 
 /// A qualification and its transactions.
-fn history(qualification: &Qualification, mut booked: Vec<Transaction>, check: &mut Check) {
-    booked.sort_by_key(|t| t.sequence);
+fn history(qualification: &Qualification, booked: &[Transaction], check: &mut Check) {
     let place = || format!("qualifications {}", qualification.id);
     let numbers = booked.iter().map(|t| t.sequence);
     let count = i64::try_from(booked.len()).unwrap_or(i64::MAX);
@@ -143,39 +212,4 @@ fn history(qualification: &Qualification, mut booked: Vec<Transaction>, check: &
         let seen = format!("given is {given:?}, its entries sum to {sums:?}");
         check.differs(place(), seen, RESTORE);
     }
-}
-
-/// Balances as the database sums them, against the entries one by one.
-async fn summed(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    balances: &Balances,
-    check: &mut Check,
-) -> Result<(), StoreError> {
-    let mut after: Option<Account> = None;
-    let mut seen = Balances::new();
-    loop {
-        let page = balance_page(tx, connection, after.as_ref(), PAGE).await?;
-        // Accounts are paged in the order of their names, not of their kinds.
-        let accounts = page.keys().map(|(account, _)| account);
-        let Some(last) = accounts.max_by_key(|account| Account::to_string(account)) else {
-            break;
-        };
-        after = Some(last.clone());
-        seen.extend(
-            page.into_iter()
-                .map(|(key, minor)| (key, i128::from(minor))),
-        );
-    }
-    if seen != *balances {
-        let differing = seen
-            .iter()
-            .filter(|(key, minor)| balances.get(*key) != Some(*minor));
-        let names: Vec<String> = differing
-            .map(|((account, _), _)| account.to_string())
-            .collect();
-        let text = format!("balances differ from their entries: {}", names.join(", "));
-        check.differs("ledger_entries", text, RESTORE);
-    }
-    Ok(())
 }

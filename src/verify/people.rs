@@ -1,12 +1,12 @@
-//! Everything else that verdicts rest on, loaded whole: campaigns, people, decisions, and what
-//! is stored about them. It compares nothing.
+//! What verdicts rest on beside facts, loaded whole: campaigns, people, decisions, and which
+//! referrals were settled on other terms than today's. It compares nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::PAGE;
 use crate::domain::campaign::Campaign;
 use crate::domain::decision::Decisions;
-use crate::domain::ids::{ConnectionId, CustomerId, ReferralId};
+use crate::domain::ids::{CampaignId, ConnectionId, CustomerId, PromoterId, ReferralId};
 use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
 use crate::matching::Promoters;
@@ -14,11 +14,12 @@ use crate::queue::worker::{Queue, campaigns, in_force_last};
 use crate::store::decisions::decision_page;
 use crate::store::dirty::{DirtyKind, list_dirty};
 use crate::store::promoters::list_promoters;
-use crate::store::qualifications::{Qualification, QualificationFilter, list_qualifications};
-use crate::store::referrals::referral_page;
-use crate::store::verdicts::{
-    StoredVerdict, VerdictFilter, VerdictKey, due_for_recheck, list_verdicts,
+use crate::store::qualifications::{
+    Qualification, QualificationFilter, QualificationState, list_qualifications,
+    qualifications_of_referrals,
 };
+use crate::store::referrals::referral_page;
+use crate::store::verdicts::due_for_recheck;
 use crate::store::{StoreError, Tx};
 
 /// What is stored.
@@ -27,9 +28,9 @@ pub(super) struct People {
     pub(super) referrals: Vec<Referral>,
     pub(super) promoters: Promoters,
     pub(super) decisions: Decisions,
-    pub(super) verdicts: BTreeMap<VerdictKey, StoredVerdict>,
-    /// By verdict; whatever is in force comes last.
-    pub(super) qualifications: Queue,
+    /// The qualifications of what was settled by an earlier revision, or for another promoter
+    /// than the referral's; whatever is in force comes last.
+    pub(super) settled_otherwise: Queue,
 }
 
 /// Reads pages until one is not full.
@@ -63,43 +64,69 @@ pub(super) async fn load(tx: &mut Tx, connection: &ConnectionId) -> Result<Peopl
     });
     let mut decisions = Decisions::default();
     decisions.extend(decided);
-    let filter = VerdictFilter::default();
-    let mut verdicts: Vec<StoredVerdict> = Vec::new();
-    loop {
-        let after = verdicts.last().map(key_of);
-        let page = list_verdicts(tx, connection, &filter, after.as_ref(), PAGE).await?;
-        let full = page.len() >= PAGE as usize;
-        verdicts.extend(page);
-        if !full {
-            break;
-        }
-    }
-    let filter = QualificationFilter::default();
-    let mut queued: Vec<Qualification> = pages!(all, last => {
-        list_qualifications(tx, connection, &filter, last.map(|q: &Qualification| &q.id), PAGE)
-    });
-    queued.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-    let mut qualifications = Queue::new();
-    for one in queued {
-        let key = (one.campaign.clone(), one.referral.clone());
-        qualifications.entry(key).or_default().push(one);
-    }
-    for list in qualifications.values_mut() {
-        in_force_last(list);
-    }
+    let settled_otherwise = settled_otherwise(tx, connection, &campaigns, &referrals).await?;
     Ok(People {
         campaigns,
         referrals,
         promoters: promoters.into_iter().map(|p| p.promoter).collect(),
         decisions,
-        verdicts: verdicts.into_iter().map(|v| (key_of(&v), v)).collect(),
-        qualifications,
+        settled_otherwise,
     })
 }
 
-fn key_of(stored: &StoredVerdict) -> VerdictKey {
-    let verdict = &stored.verdict;
-    (verdict.campaign.clone(), verdict.referral.clone())
+/// Qualifications by what they are of: of the referrals of a page that have one like this.
+async fn settled_otherwise(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    campaigns: &[Campaign],
+    referrals: &[Referral],
+) -> Result<Queue, StoreError> {
+    let current = campaigns.iter().map(|c| (&c.id, &c.revision));
+    let current: HashMap<_, _> = current.collect();
+    let registered: HashMap<(&CampaignId, &ReferralId), Option<&PromoterId>> = referrals
+        .iter()
+        .map(|r| ((&r.campaign, &r.id), r.promoter.as_ref()))
+        .collect();
+    let is_otherwise = |one: &Qualification| {
+        let in_ledger = matches!(
+            one.state,
+            QualificationState::Settled | QualificationState::Reversed
+        );
+        let same_terms = current.get(&one.campaign) == Some(&&one.revision);
+        let promoter = registered.get(&(&one.campaign, &one.referral));
+        let same_promoter = promoter.is_none_or(|promoter| *promoter == Some(&one.promoter));
+        in_ledger && !(same_terms && same_promoter)
+    };
+    let mut found = Queue::new();
+    let filter = QualificationFilter::default();
+    let mut after = None;
+    loop {
+        let page = list_qualifications(tx, connection, &filter, after.as_ref(), PAGE).await?;
+        let full = page.len() >= PAGE as usize;
+        after = page.last().map(|last| last.id.clone());
+        let otherwise = page.iter().filter(|one| is_otherwise(one));
+        let ids: BTreeSet<ReferralId> = otherwise.map(|one| one.referral.clone()).collect();
+        let ids: Vec<ReferralId> = ids.into_iter().collect();
+        found.extend(by_key(
+            qualifications_of_referrals(tx, connection, &ids).await?,
+        ));
+        if !full {
+            return Ok(found);
+        }
+    }
+}
+
+/// Qualifications by what they are of; whatever is in force comes last. They come by age.
+pub(super) fn by_key(qualifications: Vec<Qualification>) -> Queue {
+    let mut queue = Queue::new();
+    for one in qualifications {
+        let key = (one.campaign.clone(), one.referral.clone());
+        queue.entry(key).or_default().push(one);
+    }
+    for list in queue.values_mut() {
+        in_force_last(list);
+    }
+    queue
 }
 
 /// What waits to be judged in this state of the database.

@@ -47,6 +47,15 @@ impl Check {
         self.found == 0
     }
 
+    /// Adds what another walk of the same check has found.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.looked_at += other.looked_at;
+        self.found += other.found;
+        let room = LISTED_MAX.saturating_sub(self.differences.len());
+        self.differences
+            .extend(other.differences.into_iter().take(room));
+    }
+
     pub(super) fn differs(
         &mut self,
         place: impl Into<String>,

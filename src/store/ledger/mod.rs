@@ -10,6 +10,7 @@ mod balances;
 mod batch_sums;
 mod entries;
 mod statement;
+mod whole;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,10 @@ pub use balances::{balance_page, balances, grand_total};
 pub use batch_sums::{BatchSum, sums_of_batches};
 pub use entries::{BookedEntry, entry_page};
 pub use statement::{StatementFilter, list_transactions};
+pub use whole::{
+    Booking, accounts_without_balance, bookings_of_batch, count_transactions,
+    qualifications_that_are_gone,
+};
 
 const TRANSACTIONS: &str = "ledger_transactions";
 const ENTRIES: &str = "ledger_entries";
