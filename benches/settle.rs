@@ -150,14 +150,21 @@ async fn bench(asked: &Asked) {
     }
     let pages = Pages::install(None);
     let node = node_id().unwrap();
+    let written = Written::now(&db).await;
     let started = Instant::now();
     let ran = run_now(&db, &connection, &node, &clock).await.unwrap();
     let took = started.elapsed();
+    let written = Written::now(&db).await.since(written);
     let again = run_now(&db, &connection, &node, &clock).await.unwrap();
     assert_eq!(again, None, "settled twice");
     totals(&db, asked, ran.as_ref()).await;
     told(asked, pages, took);
-    println!("peak memory {} MB", memory_kib() / 1024);
+    println!("peak memory of settling {} MB", memory_kib() / 1024);
+    println!(
+        "written: {} bytes an item, plan and all, {}",
+        written.bytes / asked.due as u64,
+        written.to
+    );
     let after = size(&db, &url).await;
     println!(
         "database: {} bytes an item before it is due to be settled, {} more once it is",
@@ -165,7 +172,14 @@ async fn bench(asked: &Asked) {
         after.saturating_sub(before) / asked.due as u64
     );
     if asked.verify || asked.crash_at.is_some() {
+        let started = Instant::now();
+        forget_peak();
         verified(&db, &connection, clock.now()).await;
+        println!(
+            "verified in {:.1} s, peak memory {} MB: qualifications, uniqueness, ledger, batches",
+            started.elapsed().as_secs_f64(),
+            memory_kib() / 1024
+        );
     }
     let rate = asked.due as f64 / took.as_secs_f64();
     let limit = limit::run(&db, asked.due.min(200_000)).await;
@@ -267,7 +281,51 @@ async fn verified(db: &Db, connection: &ConnectionId, now: Timestamp) {
         }
     }
     assert_eq!(seen, 4);
-    println!("verified: qualifications, uniqueness, ledger, batches");
+}
+
+/// Bytes that were written so far: what a batch costs, whoever else works on the machine.
+#[derive(Clone, Copy)]
+struct Written {
+    bytes: u64,
+    to: &'static str,
+}
+
+impl Written {
+    async fn now(db: &Db) -> Self {
+        match db {
+            Db::Sqlite { .. } => {
+                let io = std::fs::read_to_string("/proc/self/io").unwrap();
+                let line = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+                Self {
+                    bytes: line.unwrap().parse().unwrap(),
+                    to: "to files",
+                }
+            }
+            Db::Postgres(server) => {
+                let text = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
+                let bytes: i64 = sqlx::query_scalar(text)
+                    .fetch_one(server.pool())
+                    .await
+                    .unwrap();
+                Self {
+                    bytes: bytes.unsigned_abs(),
+                    to: "to the log",
+                }
+            }
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            bytes: self.bytes - before.bytes,
+            ..self
+        }
+    }
+}
+
+/// Has the kernel count the peak of memory from here.
+fn forget_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
 /// Bytes of the database; on SQLite once everything is written back into its file.

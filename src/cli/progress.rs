@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::offline::streamed::{Step, Watch};
+use crate::verify;
 
 /// The line is written anew no more often than this.
 const EVERY: Duration = Duration::from_millis(250);
@@ -39,6 +40,8 @@ struct Line {
     what: &'static str,
     began: Instant,
     written: Option<Instant>,
+    /// How far each of several walks is.
+    walks: Vec<(&'static str, u64)>,
 }
 
 impl Progress {
@@ -48,6 +51,7 @@ impl Progress {
             what: "",
             began: Instant::now(),
             written: None,
+            walks: Vec::new(),
         };
         Self(shown.then(|| Mutex::new(line())))
     }
@@ -61,15 +65,11 @@ impl Progress {
     }
 }
 
-impl Watch for Progress {
-    fn progress(&self, step: Step) {
+impl Progress {
+    /// Says how far it is, if the line is old enough.
+    fn tell(&self, what: &'static str, done: u64, of: Option<u64>) {
         let Some(mut line) = self.0.as_ref().and_then(|line| line.try_lock().ok()) else {
             return;
-        };
-        let (what, done, of) = match step {
-            Step::Events(done) => ("events read", done, None),
-            Step::Customers { done, of } => ("customers judged", done, of),
-            Step::Verdicts { done, of } => ("verdicts written", done, of),
         };
         if line.what != what {
             (line.what, line.began) = (what, Instant::now());
@@ -83,6 +83,34 @@ impl Watch for Progress {
         line.written = Some(Instant::now());
         let text = words(what, done, of, line.began.elapsed());
         let _ = write!(std::io::stderr(), "\r{text}\x1b[K");
+    }
+}
+
+impl Watch for Progress {
+    fn progress(&self, step: Step) {
+        match step {
+            Step::Events(done) => self.tell("events read", done, None),
+            Step::Customers { done, of } => self.tell("customers judged", done, of),
+            Step::Verdicts { done, of } => self.tell("verdicts written", done, of),
+        }
+    }
+}
+
+/// Several walks at once: the line says how far all of them are together.
+impl verify::Watch for Progress {
+    fn looked_at(&self, what: &'static str, count: u64) {
+        let done = {
+            let Some(mut walks) = self.0.as_ref().and_then(|line| line.lock().ok()) else {
+                return;
+            };
+            let walks = &mut walks.walks;
+            match walks.iter_mut().find(|(walk, _)| *walk == what) {
+                Some((_, done)) => *done = count,
+                None => walks.push((what, count)),
+            }
+            walks.iter().map(|(_, done)| done).sum()
+        };
+        self.tell("rows looked at", done, None);
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::io::Write;
 
+use super::progress::{Progress, Shown};
 use super::settings::SettingsArgs;
 use super::{Exit, database};
 use crate::domain::time::Timestamp;
-use crate::verify::{Report, verify};
+use crate::verify::{Report, verify_watched};
 
 /// `qualify verify`
 #[derive(Debug, clap::Args)]
@@ -23,8 +24,11 @@ pub struct Args {
 pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow::Result<u8> {
     database::look(settings, args.at, |opened| async move {
         database::drain(&opened).await?;
-        let scope = opened.scope();
-        let report = verify(&opened.db, opened.id(), &scope, opened.clock.now()).await?;
+        let (scope, now) = (opened.scope(), opened.clock.now());
+        let progress = Progress::new(Shown::Auto.is_wanted(args.json));
+        let report = verify_watched(&opened.db, opened.id(), &scope, now, &progress).await;
+        progress.finish();
+        let report = report?;
         if args.json {
             serde_json::to_writer_pretty(&mut *out, &report)?;
             writeln!(out)?;
