@@ -3,9 +3,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::ids::ConnectionId;
-use crate::store::events::{Inserted, NewEvent, insert_events};
+use crate::store::events::{Inserted, NewEvent, insert_events, insert_with_repeats};
 use crate::store::{Db, StoreError};
 
 /// Why nothing of a group was stored.
@@ -29,12 +30,36 @@ pub trait EventSink: Send + Sync + 'static {
     fn insert<'a>(&'a self, connection: &'a ConnectionId, events: &'a [NewEvent]) -> Storing<'a>;
 }
 
-impl EventSink for Db {
+/// The database as where events go.
+#[derive(Debug)]
+pub struct Stored {
+    db: Db,
+    /// Whether the last group had events that came before. Stripe sends again what it could not
+    /// deliver in bursts, so that the next group is likely to have some as well.
+    repeats_come: AtomicBool,
+}
+
+impl Stored {
+    /// Into this database.
+    pub const fn new(db: Db) -> Self {
+        Self {
+            db,
+            repeats_come: AtomicBool::new(false),
+        }
+    }
+}
+
+impl EventSink for Stored {
     fn insert<'a>(&'a self, connection: &'a ConnectionId, events: &'a [NewEvent]) -> Storing<'a> {
         Box::pin(async move {
-            insert_events(self, connection, events)
-                .await
-                .map_err(SinkError::from)
+            let outcome = if self.repeats_come.load(Ordering::Relaxed) {
+                insert_with_repeats(&self.db, connection, events).await?
+            } else {
+                insert_events(&self.db, connection, events).await?
+            };
+            let repeats = outcome.iter().any(|one| *one != Inserted::New);
+            self.repeats_come.store(repeats, Ordering::Relaxed);
+            Ok(outcome)
         })
     }
 }
