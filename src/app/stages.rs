@@ -248,6 +248,22 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn a_stage_gathers_unless_much_waits_or_it_is_to_end() {
+        let stop = CancellationToken::new();
+        let pause = async |done: usize| {
+            let began = Instant::now();
+            gather(done, 256, began + GATHER_EVENTS, &stop).await;
+            began.elapsed()
+        };
+        assert_eq!(pause(1).await, GATHER_EVENTS);
+        assert_eq!(pause(127).await, GATHER_EVENTS);
+        assert_eq!(pause(128).await, Duration::ZERO);
+        assert_eq!(pause(256).await, Duration::ZERO);
+        stop.cancel();
+        assert_eq!(pause(1).await, Duration::ZERO);
+    }
+
     #[test]
     fn a_batch_runs_at_its_instant() {
         let noon_us = 1_773_144_000 * SECOND_US; // 2026-03-10T12:00:00Z

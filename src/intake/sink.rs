@@ -74,3 +74,53 @@ impl From<StoreError> for SinkError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::campaign::Mode;
+    use crate::store::ConnectOptions;
+    use crate::store::events::{EventState, get_event};
+    use Inserted::{Duplicate, New};
+
+    fn event(id: &str) -> NewEvent {
+        NewEvent {
+            event_id: id.into(),
+            event_type: "charge.succeeded".to_owned(),
+            api_version: None,
+            created_at: 1,
+            received_at_us: 1_000_000,
+            mode: Mode::Live,
+            body: id.as_bytes().to_vec(),
+            state: EventState::Received,
+            reason: None,
+            secret_index: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn repeats_are_counted_in_bursts_and_after_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/qualify.db", folder.path().display());
+        let db = Db::connect(&url, &ConnectOptions::default()).await.unwrap();
+        db.migrate().await.unwrap();
+        let sink = Stored::new(db.clone());
+        let live = ConnectionId::from("live");
+        for (ids, expected, burst) in [
+            (["a", "b"], [New, New], false),
+            (["a", "c"], [Duplicate, New], true),
+            (["c", "d"], [Duplicate, New], true),
+            (["e", "f"], [New, New], false),
+            (["a", "a"], [Duplicate, Duplicate], true),
+        ] {
+            let outcome = sink.insert(&live, &ids.map(event)).await.unwrap();
+            assert_eq!(outcome, expected, "{ids:?}");
+            assert_eq!(sink.repeats_come.load(Ordering::Relaxed), burst, "{ids:?}");
+        }
+        let mut tx = db.read().await.unwrap();
+        for (id, deliveries) in [("a", 4), ("b", 1), ("c", 2), ("f", 1)] {
+            let kept = get_event(&mut tx, &live, &id.into()).await.unwrap();
+            assert_eq!(kept.unwrap().deliveries, deliveries, "{id}");
+        }
+    }
+}

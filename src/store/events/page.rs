@@ -42,6 +42,25 @@ pub async fn load_events(
     Ok(found)
 }
 
+/// Events by id whose state is known, in any order.
+pub(super) async fn load_stored<'e>(
+    tx: &mut Tx,
+    connection: &'e ConnectionId,
+    events: impl Iterator<Item = &'e str>,
+    state: EventState,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    Statement::new(
+        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body,
+                $2 AS state
+         FROM events WHERE connection_id = $1 AND event_id IN ({rows})",
+    )
+    .bind(connection)
+    .bind(state.name())
+    .list(events)
+    .fetch_all(tx)
+    .await
+}
+
 /// One page of all events in order of arrival, with their bodies: for export and `verify`.
 pub async fn event_page(
     tx: &mut Tx,

@@ -1,7 +1,10 @@
 //! Which events wait to be read: claiming them, marking them as read, putting them back.
 //! The rows are small and short-lived; the events themselves are not touched.
 
+use std::collections::HashMap;
+
 use super::list::filtered;
+use super::page::load_stored;
 use super::{EventFilter, EventReason, EventState, StoredEvent};
 use crate::domain::ids::{ConnectionId, EventId};
 use crate::store::{Statement, StoreError, Tx};
@@ -32,26 +35,38 @@ pub async fn received_batch(
     .bind(limit)
     .fetch_all(tx)
     .await?;
-    let mut events: Vec<StoredEvent> = Statement::new(
-        "WITH asked AS (
-             SELECT event_id, received_at_us,
-                    SUM(length(body)) OVER (ORDER BY received_at_us, event_id) AS bytes,
-                    ROW_NUMBER() OVER (ORDER BY received_at_us, event_id) AS place
-             FROM events WHERE connection_id = $1 AND event_id IN ({rows}))
-         SELECT e.event_id, e.event_type, e.api_version, e.created_at, e.received_at_us, e.mode,
-                e.body, $3 AS state
-         FROM asked AS a
-         JOIN events AS e ON e.connection_id = $1 AND e.event_id = a.event_id
-         WHERE a.bytes <= $2 OR a.place = 1",
+    let fitting = fitting(tx, connection, &claimed).await?;
+    let ids = fitting.iter().map(String::as_str);
+    let mut events = load_stored(tx, connection, ids, EventState::Received).await?;
+    events.sort_by(|a, b| (a.received_at_us, &a.event_id).cmp(&(b.received_at_us, &b.event_id)));
+    Ok(events)
+}
+
+/// As many of these events, in their order, as have bodies of no more than [`BATCH_BYTES_MAX`].
+async fn fitting(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    claimed: &[(String,)],
+) -> Result<Vec<String>, StoreError> {
+    let lengths: Vec<(String, i64)> = Statement::new(
+        "SELECT event_id, CAST(length(body) AS BIGINT) FROM events
+         WHERE connection_id = $1 AND event_id IN ({rows})",
     )
     .bind(connection)
-    .bind(BATCH_BYTES_MAX)
-    .bind(EventState::Received.name())
     .list(claimed.iter().map(|(id,)| id))
     .fetch_all(tx)
     .await?;
-    events.sort_by(|a, b| (a.received_at_us, &a.event_id).cmp(&(b.received_at_us, &b.event_id)));
-    Ok(events)
+    let lengths: HashMap<String, i64> = lengths.into_iter().collect();
+    let mut sum = 0_i64;
+    let mut fitting = Vec::new();
+    for (id,) in claimed {
+        sum = sum.saturating_add(lengths.get(id).copied().unwrap_or_default());
+        if sum > BATCH_BYTES_MAX && !fitting.is_empty() {
+            break;
+        }
+        fitting.push(id.clone());
+    }
+    Ok(fitting)
 }
 
 /// Where an event has got to.
