@@ -17,14 +17,17 @@ use qualify::demo::run::rule_files;
 use qualify::demo::story::{Act, SEED, Story};
 use qualify::domain::access::By;
 use qualify::domain::campaign::Mode;
-use qualify::domain::ids::ConnectionId;
+use qualify::domain::ids::{ConnectionId, CustomerId};
 use qualify::domain::time::Timestamp;
 use qualify::ingest::read::Scope;
 use qualify::ingest::worker::ingest_batch;
 use qualify::intake::{Endpoint, admit};
-use qualify::queue::worker::judge_batch;
+use qualify::queue::judging::judge;
+use qualify::queue::neighbourhood::Seeds;
+use qualify::queue::worker::{judge_batch, prepare};
 use qualify::registry::{campaigns, promoters, referrals};
 use qualify::store::events::insert_events;
+use qualify::store::objects::customer_page;
 use qualify::store::{Db, StoreError};
 use qualify::verify::verify;
 
@@ -124,6 +127,34 @@ async fn nothing_is_lost(db: &Db) {
             check.differences.first()
         );
     }
+    bystanders_make_no_difference(db, &connection, clock.now()).await;
+}
+
+/// Everybody judged at once comes out the same whether or not those are loaded of whom no
+/// referral and no coupon speaks, and there are such people.
+async fn bystanders_make_no_difference(db: &Db, connection: &ConnectionId, now: Timestamp) {
+    let mut tx = db.read().await.unwrap();
+    let page = customer_page(&mut tx, connection, None, 10_000)
+        .await
+        .unwrap();
+    let customers = page.iter().map(|o| CustomerId::from(o.key.id.as_str()));
+    let everybody = Seeds {
+        customers: customers.collect(),
+        ..Seeds::default()
+    };
+    let some = Seeds {
+        without_bystanders: true,
+        ..everybody.clone()
+    };
+    let everybody = prepare(&mut tx, connection, everybody).await.unwrap();
+    let some = prepare(&mut tx, connection, some).await.unwrap();
+    let (all, fewer) = (&everybody.neighbourhood, &some.neighbourhood);
+    assert!(fewer.customers.len() < all.customers.len());
+    let text = |neighbourhood| {
+        let judged = judge(neighbourhood, now);
+        format!("{:?} {:?}", judged.judged, judged.near_misses)
+    };
+    assert_eq!(text(all), text(fewer));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

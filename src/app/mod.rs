@@ -138,7 +138,7 @@ impl App {
     ) -> Result<Running, StartError> {
         let db = Db::connect(config.database_url.expose(), &ConnectOptions::default()).await?;
         db.migrate().await?;
-        let sink: Arc<dyn EventSink> = Arc::new(db.clone());
+        let sink: Arc<dyn EventSink> = Arc::new(intake::Stored::new(db.clone()));
         Self::start_with(config, clock, bounds, db, sink).await
     }
 

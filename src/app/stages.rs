@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
 use crate::clock::SECOND_US;
 use crate::domain::time::Timestamp;
 use crate::ingest::read::Scope;
-use crate::ingest::worker::ingest_batch;
+use crate::ingest::worker::{BATCH_EVENTS_MAX, ingest_batch};
 use crate::notify::Mailer;
 use crate::notify::worker::{Post, deliver_due, tidy};
-use crate::queue::worker::{Pace, judge_in_turn, mark_due};
+use crate::queue::worker::{BATCH_JUDGED_MAX, Pace, judge_in_turn, mark_due};
 use crate::settle::schedule::{next, run_due};
 use crate::store::{Schema, StoreError, retry};
 use crate::telemetry::field;
@@ -28,6 +29,14 @@ const SCHEDULE_EVERY: Duration = Duration::from_secs(15);
 const MAIL_EVERY: Duration = Duration::from_secs(5);
 /// What has ended is forgotten this often.
 const TIDY_EVERY_SECONDS: i64 = 3600;
+/// A stage that has just worked begins again no sooner than this after it began, unless it left
+/// a full batch's worth: events that come singly are read at once, and under load a transaction
+/// (its statements, its wait for the disk) is shared by all that came meanwhile. A verdict comes
+/// later by the sum of the two at most.
+const GATHER_EVENTS: Duration = Duration::from_millis(25);
+/// The same for judging. A customer's events mostly come within a moment of each other, and then
+/// it is judged once for all of them.
+const GATHER_TOUCHED: Duration = Duration::from_millis(50);
 /// After an error a stage waits this long.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
@@ -106,11 +115,15 @@ async fn ingest(app: Arc<App>, stop: CancellationToken) {
         mode: app.config.stripe.mode,
     };
     while !stop.is_cancelled() {
+        let began = Instant::now();
         let batch = || ingest_batch(&app.db, &app.connection, &scope, app.clock.as_ref());
         let done = retry(batch).await;
         match worked("ingest", done) {
             Some(0) => rest(&app.committed, LOOK_EVERY, &stop).await,
-            Some(_) => app.touched.notify_one(),
+            Some(read) => {
+                app.touched.notify_one();
+                gather(read, BATCH_EVENTS_MAX, began + GATHER_EVENTS, &stop).await;
+            }
             None => rest(&app.committed, ERROR_PAUSE, &stop).await,
         }
     }
@@ -118,18 +131,47 @@ async fn ingest(app: Arc<App>, stop: CancellationToken) {
 
 async fn judge(app: Arc<App>, stop: CancellationToken) {
     let pace = Pace::default();
+    let mut looked_at = Timestamp::default();
     while !stop.is_cancelled() {
+        let began = Instant::now();
         let clock = app.clock.as_ref();
-        let due = retry(|| mark_due(&app.db, &app.connection, clock)).await;
+        // Verdicts fall due by the second: more often there is nothing new to see.
+        let now = clock.now();
+        let due = if now == looked_at {
+            Ok(0)
+        } else {
+            retry(|| mark_due(&app.db, &app.connection, clock)).await
+        };
         let judged = match due {
-            Ok(_) => retry(|| judge_in_turn(&app.db, &app.connection, clock, &pace)).await,
+            Ok(due) => {
+                if !is_full(due, BATCH_JUDGED_MAX) {
+                    looked_at = now;
+                }
+                retry(|| judge_in_turn(&app.db, &app.connection, clock, &pace)).await
+            }
             Err(error) => Err(error),
         };
         match worked("judge", judged) {
             Some(0) => rest(&app.touched, LOOK_EVERY, &stop).await,
-            Some(_) => {}
+            Some(judged) => gather(judged, BATCH_JUDGED_MAX, began + GATHER_TOUCHED, &stop).await,
             None => rest(&app.touched, ERROR_PAUSE, &stop).await,
         }
+    }
+}
+
+/// Whether a batch has taken so much that more is likely to wait already.
+fn is_full(done: usize, most: u32) -> bool {
+    usize::try_from(most).is_ok_and(|most| done >= most / 2)
+}
+
+/// Waits for more to come until that instant, unless a batch was full and more is there already.
+async fn gather(done: usize, most: u32, until: Instant, stop: &CancellationToken) {
+    if is_full(done, most) {
+        return;
+    }
+    tokio::select! {
+        () = tokio::time::sleep_until(until) => {}
+        () = stop.cancelled() => {}
     }
 }
 
@@ -205,6 +247,22 @@ mod tests {
     use std::str::FromStr as _;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stage_gathers_unless_much_waits_or_it_is_to_end() {
+        let stop = CancellationToken::new();
+        let pause = async |done: usize| {
+            let began = Instant::now();
+            gather(done, 256, began + GATHER_EVENTS, &stop).await;
+            began.elapsed()
+        };
+        assert_eq!(pause(1).await, GATHER_EVENTS);
+        assert_eq!(pause(127).await, GATHER_EVENTS);
+        assert_eq!(pause(128).await, Duration::ZERO);
+        assert_eq!(pause(256).await, Duration::ZERO);
+        stop.cancel();
+        assert_eq!(pause(1).await, Duration::ZERO);
+    }
 
     #[test]
     fn a_batch_runs_at_its_instant() {

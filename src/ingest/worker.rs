@@ -15,7 +15,7 @@ use crate::store::dirty::{DirtyKind, mark_dirty};
 use crate::store::events::{mark_events, received_batch};
 use crate::store::json::to_json;
 use crate::store::leases::{Stage, enter, times_entered};
-use crate::store::objects::{load_groups, load_objects, upsert_objects};
+use crate::store::objects::{load_objects, load_with_groups, upsert_objects};
 use crate::store::payments::{
     StoredPayment, delete_payments, load_payment_groups, upsert_payments,
 };
@@ -106,16 +106,9 @@ async fn load_and_fold(
     facts: Vec<Fact>,
 ) -> Result<Changes, StoreError> {
     let keys = keys_of(&facts);
-    let mut stored = load_objects(tx, connection, &keys).await?;
+    let stored = load_with_groups(tx, connection, &keys).await?;
     let groups: BTreeSet<String> = stored.iter().filter_map(|o| o.group.clone()).collect();
     let groups: Vec<String> = groups.into_iter().collect();
-    let members = load_groups(tx, connection, &groups).await?;
-    let known: BTreeSet<_> = stored.iter().map(|object| object.key.clone()).collect();
-    stored.extend(
-        members
-            .into_iter()
-            .filter(|object| !known.contains(&object.key)),
-    );
     let payments = load_payment_groups(tx, connection, &groups).await?;
     let mut changes = Batch::new(stored, payments).fold(facts);
     find_by_coupon_source(tx, connection, &mut changes).await?;

@@ -15,7 +15,7 @@ mod writer;
 pub use admit::admit;
 pub use endpoint::{Intake, routes};
 pub use endpoints::{Endpoint, Endpoints};
-pub use sink::{EventSink, SinkError, Storing};
+pub use sink::{EventSink, SinkError, Stored, Storing};
 pub use writer::{Writer, WriterLimits};
 
 /// Longest body that is read, in bytes. Stripe's are a few kB, 22 kB is normal.

@@ -61,6 +61,11 @@ impl Links {
         }
         Ok(links)
     }
+
+    /// Whether a decision names this customer.
+    pub(super) fn name(&self, customer: &CustomerId) -> bool {
+        self.by_customer.contains_key(customer)
+    }
 }
 
 /// Looks for customers and referrals of one connection.

@@ -2,7 +2,8 @@
 //! set-based queries: targets, their customers, whoever else claims those, and everything
 //! that payments of those customers lead to.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
 
 use super::customers::load_customers;
 use super::finder::{Finder, Links, Referrals, by_id};
@@ -13,7 +14,7 @@ use crate::domain::ids::{CaseId, ConnectionId, CouponId, CustomerId, PromoterId,
 use crate::domain::payment::Customer;
 use crate::matching::Promoters;
 use crate::store::cases::cases_of_referrals;
-use crate::store::customer_keys::load_customer_keys;
+use crate::store::customer_keys::{CustomerKeys, KeyKind, load_customer_keys};
 use crate::store::decisions::{decisions_of_referrals, decisions_on_cases};
 use crate::store::promoters::{all_coupons, load_promoters, owners_of_coupons};
 use crate::store::referrals::load_referrals;
@@ -26,6 +27,10 @@ pub struct Seeds {
     pub referrals: BTreeSet<ReferralId>,
     /// Customers, with whoever claims them.
     pub customers: BTreeSet<CustomerId>,
+    /// Whether customers of whom no referral and no coupon speaks are left out: no verdict can
+    /// come of them. Most customers of a shop are such, and their payments are most of what
+    /// there is to load.
+    pub without_bystanders: bool,
 }
 
 /// Loads everything around the seeds. `campaigns` are the current revisions.
@@ -60,13 +65,20 @@ pub async fn load(
     // Whoever else claims those customers is judged with them; of the further customers of
     // those referrals only their claimants matter.
     let mut referrals = asked.clone();
-    referrals.extend(claimants(tx, &finder, &customers, true).await?);
+    let mut keys = keys_of(tx, connection, &customers).await?;
+    referrals.extend(finder.claimants_of(tx, &customers, &keys).await?);
+    referrals.extend(finder.resembling(tx, &keys).await?);
     let targets: BTreeSet<ReferralId> = referrals.keys().cloned().collect();
     let others = referrals.values().filter(|r| !asked.contains_key(&r.id));
     let further = finder.customers_of(tx, others).await?;
     let further: BTreeSet<CustomerId> = further.difference(&customers).cloned().collect();
-    referrals.extend(claimants(tx, &finder, &further, false).await?);
+    let further_keys = keys_of(tx, connection, &further).await?;
+    referrals.extend(finder.claimants_of(tx, &further, &further_keys).await?);
     customers.extend(further);
+    keys.extend(further_keys);
+    if seeds.without_bystanders {
+        customers = concerned(customers, &keys, &referrals, &links);
+    }
 
     let customers: Vec<CustomerId> = customers.into_iter().collect();
     let customers = load_customers(tx, connection, &customers).await?;
@@ -84,23 +96,40 @@ pub async fn load(
     })
 }
 
-/// The referrals that claim some customers, and those that merely resemble a claim.
-async fn claimants(
+/// Everything by which some customers can be found.
+async fn keys_of(
     tx: &mut Tx,
-    finder: &Finder<'_>,
+    connection: &ConnectionId,
     customers: &BTreeSet<CustomerId>,
-    with_resembling: bool,
-) -> Result<Referrals, StoreError> {
-    if customers.is_empty() {
-        return Ok(Referrals::new());
-    }
+) -> Result<CustomerKeys, StoreError> {
     let ids: Vec<CustomerId> = customers.iter().cloned().collect();
-    let keys = load_customer_keys(tx, finder.connection, &ids).await?;
-    let mut found = finder.claimants_of(tx, customers, &keys).await?;
-    if with_resembling {
-        found.extend(finder.resembling(tx, &keys).await?);
+    load_customer_keys(tx, connection, &ids).await
+}
+
+/// The customers of whom a referral may speak, by any value that both have, or a coupon. Who is
+/// left out can own no claim, nearly match none, and has used no coupon.
+fn concerned(
+    mut customers: BTreeSet<CustomerId>,
+    keys: &CustomerKeys,
+    referrals: &Referrals,
+    links: &Links,
+) -> BTreeSet<CustomerId> {
+    let mut spoken_of: HashSet<Cow<'_, str>> = HashSet::new();
+    for referral in referrals.values() {
+        let email = referral.email.iter();
+        spoken_of.extend(email.flat_map(|e| [e.as_str().into(), e.folded().into()]));
+        let ids = referral.uid.iter().chain(&referral.stripe_customer_id);
+        spoken_of.extend(ids.map(|id| id.as_str().into()));
     }
-    Ok(found)
+    let leads_on = |(kind, value): &(KeyKind, String)| {
+        kind.is_of_coupons() || spoken_of.contains(value.as_str())
+    };
+    customers.retain(|id| {
+        spoken_of.contains(id.as_str())
+            || links.name(id)
+            || keys.get(id).is_some_and(|keys| keys.iter().any(leads_on))
+    });
+    customers
 }
 
 /// The promoters in play: of the referrals, and of every coupon that was used. Only if a

@@ -213,7 +213,10 @@ async fn look_and_judge(
     now: Timestamp,
     (waiting, heavy): (Vec<Dirty>, Vec<Dirty>),
 ) -> Result<Work, StoreError> {
-    let mut seeds = Seeds::default();
+    let mut seeds = Seeds {
+        without_bystanders: true,
+        ..Seeds::default()
+    };
     for dirty in &waiting {
         match dirty.kind {
             DirtyKind::Customer => seeds.customers.insert(CustomerId::from(dirty.id.as_str())),

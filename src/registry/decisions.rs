@@ -173,6 +173,7 @@ pub(super) async fn decide_on_match(
     let seeds = Seeds {
         referrals: BTreeSet::from([referral.clone()]),
         customers: BTreeSet::from([customer.clone()]),
+        ..Seeds::default()
     };
     rejudge(tx, connection, seeds, clock.now()).await?;
     let what = json!({ "about": made.subject, "choice": choice, "reason": made.reason });

@@ -70,6 +70,7 @@ pub async fn look(
     let seeds = Seeds {
         referrals: referral.iter().cloned().collect(),
         customers: about.iter().cloned().collect(),
+        ..Seeds::default()
     };
     let mut prepared = prepare(&mut tx, connection, seeds).await?;
     let mut names = known_of(&mut tx, connection, &about).await?;

@@ -43,6 +43,11 @@ impl KeyKind {
         }
     }
 
+    /// Whether it says that a coupon was used, known or not yet known by its id.
+    pub const fn is_of_coupons(&self) -> bool {
+        matches!(self, Self::Coupon | Self::Discount | Self::PromotionCode)
+    }
+
     /// The kind of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {

@@ -36,14 +36,36 @@ struct Row {
 
 fn read(rows: Vec<Row>) -> Result<Vec<StoredObject>, StoreError> {
     let read = |row: Row| {
+        let kind = name(TABLE, &row.kind, ObjectKind::parse)?;
         Ok(StoredObject {
-            key: ObjectKey::new(name(TABLE, &row.kind, ObjectKind::parse)?, row.object_id),
+            key: ObjectKey::new(kind, row.object_id),
             group: row.group_id,
             customer: row.customer_id.map(CustomerId::new),
-            state: from_json(TABLE, &row.state)?,
+            state: state(kind, &row.state)?,
         })
     };
     rows.into_iter().map(read).collect()
+}
+
+/// A state from its text, which says its kind as well. Told beforehand, it is read straight into
+/// its type; otherwise the parser would first have to put everything by until it meets the kind.
+fn state(kind: ObjectKind, text: &str) -> Result<ObjectState, StoreError> {
+    Ok(match kind {
+        ObjectKind::Customer => ObjectState::Customer(from_json(TABLE, text)?),
+        ObjectKind::Charge => ObjectState::Charge(from_json(TABLE, text)?),
+        ObjectKind::PaymentIntent => ObjectState::PaymentIntent(from_json(TABLE, text)?),
+        ObjectKind::Invoice => ObjectState::Invoice(from_json(TABLE, text)?),
+        ObjectKind::CheckoutSession => ObjectState::CheckoutSession(from_json(TABLE, text)?),
+        ObjectKind::FirstInvoice => ObjectState::FirstInvoice,
+        ObjectKind::Refund => ObjectState::Refund(from_json(TABLE, text)?),
+        ObjectKind::Dispute => ObjectState::Dispute(from_json(TABLE, text)?),
+        ObjectKind::CreditNote => ObjectState::CreditNote(from_json(TABLE, text)?),
+        ObjectKind::InvoicePayment => ObjectState::InvoicePayment(from_json(TABLE, text)?),
+        ObjectKind::Subscription => ObjectState::Subscription(from_json(TABLE, text)?),
+        ObjectKind::Discount => ObjectState::Discount(from_json(TABLE, text)?),
+        ObjectKind::PromotionCode => ObjectState::PromotionCode(from_json(TABLE, text)?),
+        ObjectKind::Coupon => ObjectState::Coupon(from_json(TABLE, text)?),
+    })
 }
 
 /// Objects by key, in any order; the ones that are not there are left out.
@@ -78,6 +100,35 @@ pub async fn load_groups(
     )
     .bind(connection)
     .list(groups)
+    .fetch_all(tx)
+    .await?;
+    read(rows)
+}
+
+/// Objects by key, each with its whole group, in any order; the ones that are not there are
+/// left out.
+pub async fn load_with_groups(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    keys: &[ObjectKey],
+) -> Result<Vec<StoredObject>, StoreError> {
+    let rows = Statement::new(
+        "WITH wanted (kind, object_id) AS ({rows}),
+              found AS (SELECT o.kind, o.object_id, o.group_id, o.customer_id, o.state
+                        FROM objects AS o
+                        WHERE o.connection_id = $1
+                          AND (o.kind, o.object_id) IN (SELECT kind, object_id FROM wanted))
+         SELECT kind, object_id, group_id, customer_id, state FROM found WHERE group_id IS NULL
+         UNION ALL
+         SELECT kind, object_id, group_id, customer_id, state FROM objects
+         WHERE connection_id = $1
+           AND group_id IN (SELECT group_id FROM found WHERE group_id IS NOT NULL)",
+    )
+    .bind(connection)
+    .set(
+        keys.iter()
+            .map(|key| [key.kind.name().into(), (&key.id).into()]),
+    )
     .fetch_all(tx)
     .await?;
     read(rows)

@@ -13,6 +13,13 @@ use super::error::StoreError;
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// Prepared statements kept a connection: every text of this room in its few lengths.
 const STATEMENTS_KEPT: usize = 512;
+/// Rows that a connection's thread may be ahead of whoever takes them: more than most statements
+/// answer, so that the two do not wait for each other every few rows.
+const ROWS_AHEAD: usize = 512;
+/// Pages of the write-ahead log after which its writer puts them back into the file; SQLite's own
+/// is 1000. The same index pages change in transaction after transaction, and are put back once
+/// for all of them: the log takes 32 MiB for it.
+const CHECKPOINT_PAGES: &str = "8192";
 /// Page cache of the writer, in KiB (negative is SQLite's way to say KiB).
 const WRITER_CACHE: &str = "-65536";
 /// The same for a reader: enough for the inner pages of a file of some ten gigabytes, which every
@@ -32,7 +39,9 @@ pub(super) async fn open(
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(options.busy_timeout)
-        .statement_cache_capacity(STATEMENTS_KEPT);
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .row_buffer_size(ROWS_AHEAD)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(StoreError::Unfit(
             "a database in memory has no second connection; write sqlite://<file>".to_owned(),

@@ -8,9 +8,8 @@ pub const DEPTH_MAX: usize = 64;
 /// The parser skips unknown fields without recursion, so its own limit does not see them;
 /// whatever reads the stored body later might.
 pub fn depth_is_acceptable(text: &str) -> bool {
-    // Nearly every event has fewer brackets in all; counting them is a loop without branches.
-    let opening = |byte: &u8| matches!(byte, b'{' | b'[');
-    if text.as_bytes().iter().filter(|byte| opening(byte)).count() <= DEPTH_MAX {
+    // Nearly every event has fewer brackets in all; counting them takes a tenth of the time.
+    if opening_brackets(text.as_bytes()) <= DEPTH_MAX {
         return true;
     }
     let mut depth = 0_usize;
@@ -29,6 +28,20 @@ pub fn depth_is_acceptable(text: &str) -> bool {
         }
     }
     true
+}
+
+/// How many brackets open. In pieces whose count fits into a byte the compiler makes it a loop
+/// over many bytes at once.
+fn opening_brackets(bytes: &[u8]) -> usize {
+    // The two differ in one bit, and no other byte becomes a brace by it.
+    let opens = |byte: &u8| u8::from(byte | (b'[' ^ b'{') == b'{');
+    let pieces = bytes.chunks(usize::from(u8::MAX));
+    pieces.fold(0_usize, |sum, piece| {
+        let count = piece
+            .iter()
+            .fold(0_u8, |count, byte| count.wrapping_add(opens(byte)));
+        sum.saturating_add(usize::from(count))
+    })
 }
 
 fn skip_string(bytes: &mut std::str::Bytes<'_>) {
@@ -71,6 +84,14 @@ mod tests {
         let quoted = format!(r#"{{"a\"b":"{}"}}"#, "[".repeat(1_000));
         assert!(depth_is_acceptable(&quoted));
         assert!(depth_is_acceptable("\"unfinished \\"));
+    }
+
+    #[test]
+    fn every_opening_bracket_is_counted_and_nothing_else() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        assert_eq!(opening_brackets(&all), 2);
+        assert_eq!(opening_brackets(&b"{[".repeat(500)), 1_000);
+        assert_eq!(opening_brackets(b""), 0);
     }
 
     #[test]

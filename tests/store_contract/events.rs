@@ -4,7 +4,7 @@ use qualify::domain::campaign::Mode;
 use qualify::domain::ids::{ConnectionId, EventId};
 use qualify::store::events::{
     EventCursor, EventFilter, EventMark, EventReason, EventState, Inserted, NewEvent,
-    conflicting_bodies, count_by_reason, count_by_state, event_page, get_event, insert_events,
+    conflicting_bodies, count_by_reason, count_by_state, event_page, get_event, insert_events, insert_with_repeats,
     list_events, load_events, mark_events, newest_created, newest_received, received_batch,
     requeue, requeue_events, waiting,
 };
@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 contract!(
     a_group_is_stored_once_whatever_is_repeated,
+    repeats_in_one_transaction_are_what_they_are_in_two,
     groups_that_overlap_at_once_are_all_stored,
     waiting_events_are_read_and_marked,
     events_are_listed_counted_and_replayed,
@@ -83,6 +84,39 @@ async fn a_group_is_stored_once_whatever_is_repeated(db: &Db) {
         .unwrap();
     assert_eq!(bodies.len(), 1);
     assert_eq!(bodies[0].body, b"two");
+}
+
+async fn repeats_in_one_transaction_are_what_they_are_in_two(db: &Db) {
+    use Inserted::{Conflict, Duplicate, New};
+    let group = [
+        event("evt_2", 2_000_000, "two"),
+        event("evt_1", 1_000_000, "one"),
+        event("evt_2", 3_000_000, "two"),
+        event("evt_2", 4_000_000, "another two"),
+    ];
+    let first = insert_with_repeats(db, &conn(), &group).await.unwrap();
+    assert_eq!(first, [New, New, Duplicate, Conflict]);
+    let mut more = vec![event("evt_3", 5_000_000, "three")];
+    more.extend(group.iter().cloned());
+    let again = insert_with_repeats(db, &conn(), &more).await.unwrap();
+    assert_eq!(again, [New, Duplicate, Duplicate, Duplicate, Conflict]);
+    // Some that end at once among them.
+    more[0] = event("evt_4", 6_000_000, "four");
+    more[0].state = EventState::Ignored;
+    let mixed = insert_with_repeats(db, &conn(), &more).await.unwrap();
+    assert_eq!(mixed, [New, Duplicate, Duplicate, Duplicate, Conflict]);
+    let none = insert_with_repeats(db, &conn(), &[]).await.unwrap();
+    assert!(none.is_empty());
+
+    let mut tx = db.read().await.unwrap();
+    let two = EventId::new("evt_2");
+    let kept = get_event(&mut tx, &conn(), &two).await.unwrap().unwrap();
+    assert_eq!((kept.deliveries, kept.conflicts), (9, 3));
+    let others = conflicting_bodies(&mut tx, &conn(), &two).await.unwrap();
+    assert_eq!(others.len(), 1);
+    let counts = count_by_state(&mut tx, &conn()).await.unwrap();
+    assert_eq!(counts.get(&EventState::Received), Some(&3));
+    assert_eq!(counts.get(&EventState::Ignored), Some(&1));
 }
 
 async fn groups_that_overlap_at_once_are_all_stored(db: &Db) {

@@ -10,7 +10,7 @@ use qualify::store::customer_keys::{
     shared_values,
 };
 use qualify::store::objects::{
-    ObjectText, StoredObject, coupon_sources_of, known_objects, load_groups, load_objects,
+    ObjectText, StoredObject, coupon_sources_of, known_objects, load_groups, load_objects, load_with_groups,
     object_page, object_text_page, objects_of_kind, upsert_objects,
 };
 use qualify::store::payments::{
@@ -20,6 +20,8 @@ use qualify::store::payments::{
 
 contract!(
     objects_are_written_over_and_found_by_every_key,
+    an_object_brings_its_group,
+    every_kind_reads_back_as_it_was_written,
     what_leads_to_coupons_is_found_by_customer,
     objects_are_read_as_they_are_stored,
     many_objects_go_in_and_come_out,
@@ -79,6 +81,13 @@ async fn objects_are_written_over_and_found_by_every_key(db: &Db) {
     let groups = ["g1".to_owned(), "g2".to_owned(), "g2".to_owned()];
     let found = load_groups(&mut tx, &conn(), &groups).await.unwrap();
     assert_eq!(ids(&found), ["ch_2", "same_id"]);
+    // Each with its whole group, once; what is in no group comes alone.
+    let keys_of_two = [second.key.clone(), customer.key.clone(), keys[1].clone()];
+    let found = load_with_groups(&mut tx, &conn(), &keys_of_two)
+        .await
+        .unwrap();
+    assert_eq!(ids(&found), ["ch_2", "same_id"]);
+    assert!(found.contains(&customer) && found.contains(&second));
     let asked = ["same_id", "ch_9", "ch_2"].map(str::to_owned);
     let mut known = known_objects(&mut tx, &conn(), ObjectKind::Charge, &asked)
         .await
@@ -86,6 +95,8 @@ async fn objects_are_written_over_and_found_by_every_key(db: &Db) {
     known.sort();
     assert_eq!(known, ["ch_2", "same_id"]);
     let other = ConnectionId::new("other");
+    let elsewhere = load_with_groups(&mut tx, &other, &keys).await.unwrap();
+    assert!(elsewhere.is_empty());
     assert!(
         load_objects(&mut tx, &other, &keys)
             .await
@@ -103,6 +114,39 @@ async fn objects_are_written_over_and_found_by_every_key(db: &Db) {
         .await
         .unwrap();
     assert_eq!(charges, [first]);
+}
+
+async fn an_object_brings_its_group(db: &Db) {
+    let all = [
+        charge("ch_1", Some("g1"), None),
+        charge("ch_2", Some("g1"), None),
+        charge("ch_3", Some("g1"), Some("cus_1")),
+        charge("ch_4", Some("g2"), None),
+        charge("ch_5", Some("g3"), None),
+    ];
+    let mut tx = db.begin().await.unwrap();
+    upsert_objects(&mut tx, &conn(), &all).await.unwrap();
+    let keys = ["ch_1", "ch_3", "ch_5", "ch_9"].map(|id| ObjectKey::new(ObjectKind::Charge, id));
+    let found = load_with_groups(&mut tx, &conn(), &keys).await.unwrap();
+    assert_eq!(ids(&found), ["ch_1", "ch_2", "ch_3", "ch_5"]);
+    assert!(found.iter().all(|object| all.contains(object)));
+    let none = load_with_groups(&mut tx, &conn(), &[]).await.unwrap();
+    assert!(none.is_empty());
+}
+
+async fn every_kind_reads_back_as_it_was_written(db: &Db) {
+    let object = |kind| StoredObject {
+        key: ObjectKey::new(kind, "id"),
+        group: None,
+        customer: None,
+        state: ObjectState::empty(kind),
+    };
+    let all = ObjectKind::ALL.map(object);
+    let mut tx = db.begin().await.unwrap();
+    upsert_objects(&mut tx, &conn(), &all).await.unwrap();
+    let mut found = object_page(&mut tx, &conn(), None, 99).await.unwrap();
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(found, all);
 }
 
 async fn what_leads_to_coupons_is_found_by_customer(db: &Db) {

@@ -11,7 +11,7 @@ use qualify::config::Config;
 use qualify::domain::campaign::Mode;
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::time::Timestamp;
-use qualify::intake::{EventSink, SinkError, Storing};
+use qualify::intake::{EventSink, SinkError, Stored, Storing};
 use qualify::store::events::{EventFilter, EventSummary, NewEvent, list_events};
 use qualify::store::{ConnectOptions, Db};
 use qualify::stripe::signature;
@@ -86,8 +86,8 @@ impl Bench {
         let db = Db::connect(&url, &ConnectOptions::default()).await.unwrap();
         db.migrate().await.unwrap();
         let sink: Arc<dyn EventSink> = match settings.database {
-            Database::Works => Arc::new(db.clone()),
-            other => Arc::new(Sink(db.clone(), other)),
+            Database::Works => Arc::new(Stored::new(db.clone())),
+            other => Arc::new(Sink(Stored::new(db.clone()), other)),
         };
         let bounds = settings.bounds;
         let server = App::start_with(config, clock, bounds, db, sink).await;
@@ -152,7 +152,7 @@ pub fn delivery_in(mode: Mode, id: &str) -> Request {
 }
 
 #[derive(Debug)]
-struct Sink(Db, Database);
+struct Sink(Stored, Database);
 
 impl EventSink for Sink {
     fn insert<'a>(&'a self, connection: &'a ConnectionId, events: &'a [NewEvent]) -> Storing<'a> {

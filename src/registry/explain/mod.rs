@@ -49,6 +49,7 @@ pub async fn explain(
     let seeds = Seeds {
         referrals: referrals.clone(),
         customers: customers.clone(),
+        ..Seeds::default()
     };
     let prepared = prepare(tx, connection, seeds).await?;
     let judged = judge(&prepared.neighbourhood, now).judged;

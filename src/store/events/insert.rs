@@ -15,8 +15,9 @@ use crate::store::{Db, Statement, StoreError, Tx, Value, retry};
 /// `deliveries`; other bytes under a known id are kept aside and raise `conflicts` as well.
 /// It waits for nobody who reads or folds events, only for another group that stores the same id.
 ///
-/// New events are one transaction, and what came again is counted in a second one: should that
-/// fail, the group fails, and whoever sends it again finds the events stored.
+/// It is quickest where every event is new. What came again is counted in a second transaction:
+/// should that fail, the group fails, and whoever sends it again finds the events stored.
+/// Where repeats are to be expected, [`insert_with_repeats`] does the same with one commit.
 pub async fn insert_events(
     db: &Db,
     connection: &ConnectionId,
@@ -25,17 +26,10 @@ pub async fn insert_events(
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    // One row an id, in order of id: two groups then never wait for each other in a circle.
-    let mut first: BTreeMap<&str, &NewEvent> = BTreeMap::new();
-    for event in events {
-        first.entry(event.event_id.as_str()).or_insert(event);
-    }
-    let all_wait = events.iter().all(|e| e.state == EventState::Received);
-    let first = || first.values().copied();
-    let fresh = if all_wait {
-        retry(|| insert_waiting(db, connection, first())).await?
+    let fresh = if all_wait(events) {
+        retry(|| insert_committed(db, connection, events)).await?
     } else {
-        retry(|| insert_mixed(db, connection, first())).await?
+        retry(|| insert_apart(db, connection, events)).await?
     };
     if fresh.len() == events.len() {
         return Ok(vec![Inserted::New; events.len()]);
@@ -49,13 +43,74 @@ pub async fn insert_events(
     .await
 }
 
-/// Stores events that all wait to be read, in one exchange; the ids that were not there before.
-async fn insert_waiting<'e>(
+/// Stores a group of events of which some probably came before: the same as [`insert_events`]
+/// in one transaction, which takes an exchange with the database more than a group of nothing
+/// but new events needs, and a commit less than any other.
+pub async fn insert_with_repeats(
     db: &Db,
-    connection: &'e ConnectionId,
-    events: impl Iterator<Item = &'e NewEvent> + Clone,
+    connection: &ConnectionId,
+    events: &[NewEvent],
+) -> Result<Vec<Inserted>, StoreError> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    retry(|| async {
+        let mut tx = db.begin().await?;
+        let fresh = if all_wait(events) {
+            let rows = inserting(tx.engine(), connection, events);
+            fresh(events, rows.fetch_all(&mut tx).await?)
+        } else {
+            insert_mixed(&mut tx, connection, events).await?
+        };
+        let outcome = keep_repeats(&mut tx, connection, events, fresh).await?;
+        tx.commit().await?;
+        Ok(outcome)
+    })
+    .await
+}
+
+fn all_wait(events: &[NewEvent]) -> bool {
+    events.iter().all(|e| e.state == EventState::Received)
+}
+
+/// One event an id, in order of id: two groups then never wait for each other in a circle.
+fn one_an_id(events: &[NewEvent]) -> BTreeMap<&str, &NewEvent> {
+    let mut first = BTreeMap::new();
+    for event in events {
+        first.entry(event.event_id.as_str()).or_insert(event);
+    }
+    first
+}
+
+/// Stores events that all wait to be read, in one exchange; the ids that were not there before.
+async fn insert_committed(
+    db: &Db,
+    connection: &ConnectionId,
+    events: &[NewEvent],
 ) -> Result<HashSet<String>, StoreError> {
-    let text = match db.engine() {
+    let rows = inserting(db.engine(), connection, events);
+    Ok(fresh(events, rows.fetch_committed(db).await?))
+}
+
+/// Stores events of which some end at once, in a transaction; the ids that were not there before.
+async fn insert_apart(
+    db: &Db,
+    connection: &ConnectionId,
+    events: &[NewEvent],
+) -> Result<HashSet<String>, StoreError> {
+    let mut tx = db.begin().await?;
+    let fresh = insert_mixed(&mut tx, connection, events).await?;
+    tx.commit().await?;
+    Ok(fresh)
+}
+
+/// Stores events that all wait to be read. It answers as [`fresh`] reads it.
+fn inserting<'e>(
+    engine: Engine,
+    connection: &'e ConnectionId,
+    events: &'e [NewEvent],
+) -> Statement<'e> {
+    let text = match engine {
         // What was stored just now are the last rows of the table: this statement's changes. Their
         // ids come back only if they are not all that were given, because here every row that
         // comes back wakes the one who waits for it.
@@ -89,33 +144,36 @@ async fn insert_waiting<'e>(
              SELECT event_id FROM new WHERE (SELECT COUNT(*) FROM new) < $1"
         }
     };
-    let given = i64::try_from(events.clone().count()).unwrap_or(i64::MAX);
-    let fresh: Vec<(Option<String>,)> = Statement::new(text)
-        .bind(given)
-        .set(events.clone().map(|event| row(connection, event)))
-        .fetch_committed(db)
-        .await?;
-    if fresh.iter().any(|(id,)| id.is_none()) {
-        return Ok(events.map(|e| e.event_id.as_str().to_owned()).collect());
-    }
-    Ok(fresh.into_iter().filter_map(|(id,)| id).collect())
+    let first = one_an_id(events);
+    Statement::new(text)
+        .bind(i64::try_from(first.len()).unwrap_or(i64::MAX))
+        .set(first.into_values().map(|event| row(connection, event)))
 }
 
-/// Stores events of which some end at once, in one transaction; the ids that were not there
-/// before.
-async fn insert_mixed<'e>(
-    db: &Db,
-    connection: &'e ConnectionId,
-    events: impl Iterator<Item = &'e NewEvent> + Clone,
+/// The ids that were not there before, by what [`inserting`] answers: themselves, or NULL for
+/// all of them.
+fn fresh(events: &[NewEvent], answer: Vec<(Option<String>,)>) -> HashSet<String> {
+    if answer.iter().any(|(id,)| id.is_none()) {
+        let all = events.iter().map(|event| event.event_id.as_str());
+        return all.map(str::to_owned).collect();
+    }
+    answer.into_iter().filter_map(|(id,)| id).collect()
+}
+
+/// Stores events of which some end at once; the ids that were not there before.
+async fn insert_mixed(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    events: &[NewEvent],
 ) -> Result<HashSet<String>, StoreError> {
-    let mut tx = db.begin().await?;
-    let fresh = insert_new(&mut tx, connection, events.clone()).await?;
-    let new = events.filter(|event| fresh.contains(event.event_id.as_str()));
+    let first = one_an_id(events);
+    let fresh = insert_new(tx, connection, first.values().copied()).await?;
+    let new = first.values().copied();
+    let new = new.filter(|event| fresh.contains(event.event_id.as_str()));
     let waits = |event: &&NewEvent| event.state == EventState::Received;
-    enqueue(&mut tx, connection, new.clone().filter(waits)).await?;
+    enqueue(tx, connection, new.clone().filter(waits)).await?;
     let ended = |event: &&NewEvent| event.state.has_outcome();
-    note_outcomes(&mut tx, connection, new.filter(ended)).await?;
-    tx.commit().await?;
+    note_outcomes(tx, connection, new.filter(ended)).await?;
     Ok(fresh)
 }
 

@@ -17,7 +17,7 @@ use sqlx::FromRow;
 use crate::domain::campaign::Mode;
 use crate::domain::ids::EventId;
 
-pub use insert::insert_events;
+pub use insert::{insert_events, insert_with_repeats};
 pub use list::{EventFilter, event_summaries, get_event, list_events};
 pub use page::{
     count_by_reason, count_by_state, event_page, load_events, newest_created, newest_received,
