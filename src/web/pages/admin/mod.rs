@@ -12,6 +12,7 @@ pub mod cases;
 mod effects;
 pub mod event;
 pub mod events;
+mod items;
 pub mod keys;
 pub mod near_miss;
 pub mod near_misses;
