@@ -10,7 +10,7 @@ macro_rules! assert_told {
             omit_expression => true,
             filters => vec![
                 (r"batch_now\.\d+", "batch_now.<us>"),
-                (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC  (queued|accrual)", "<now>  $1"),
+                (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC  (queued|settled)", "<now>  $1"),
             ],
         }, { insta::assert_snapshot!($name, $text); });
     };

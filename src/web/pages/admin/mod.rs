@@ -22,7 +22,7 @@ mod samples;
 mod stake;
 pub mod user;
 pub mod users;
-mod words;
+pub(in crate::web::pages) mod words;
 
 use std::collections::BTreeMap;
 

@@ -91,9 +91,9 @@ fn row(user: &User, now: Timestamp) -> UserRow {
         role: title(user.role).to_owned(),
         state: state(user.state),
         signs_in: if user.has_password {
-            "Password or mail"
+            "Password or link"
         } else {
-            "Mail"
+            "Link"
         },
         seen: user.signed_in_at.map(|at| When::new(at, now)),
     }

@@ -277,7 +277,7 @@ mod tests {
                 moment(
                     60,
                     MomentKind::Ledger,
-                    "accrual in batch_slot.1",
+                    "settled in batch_slot.1",
                     Some(batch),
                 ),
             ],
