@@ -34,7 +34,7 @@
 //! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
 //! | [`track`] | referral links, the script on landing pages, and the leads it sends |
-//! | [`backtests`] | drafts tried on what is stored, as jobs of this process |
+//! | [`backtests`] | drafts tried on what is stored, as jobs that every node can tell of |
 //! | [`api`] | JSON under `/api/v1`, one file per resource |
 //! | [`web`] | pages for marketing, promoters and admins |
 //! | [`cli`] | one file per subcommand |

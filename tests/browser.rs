@@ -41,6 +41,8 @@ stories! {
     pages, on_demo, at least 500;
     first_hour, on_new, at least 80;
     first_hour_without_scripts, on_new, at least 60;
+    from_setup_to_reward, on_new, at least 150;
+    from_setup_to_reward_without_scripts, on_new, at least 100;
     keyboard, on_new, at least 40;
     other_sites, on_new, at least 40;
 }

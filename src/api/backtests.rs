@@ -1,5 +1,5 @@
 //! `/campaigns/{id}/backtest` and `/backtests`: a draft tried on what is stored, beside the
-//! rules in force. A job of this process: it is asked for by id until it is over.
+//! rules in force. It is asked for by id until it is over, at whichever node.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub(super) fn operations() -> Vec<Operation> {
             "start_backtest",
             "Try rules on the past",
         )
-        .says("Judges everything that is stored by these rules and, if the campaign is there already, by the rules in force, and saves nothing. The answer comes at once; ask for the backtest by its id until its `state` is `done`, `failed` or `stopped`. It is known to the process that runs it, and forgotten when that ends.")
+        .says("Judges everything that is stored by these rules and, if the campaign is there already, by the rules in force, and saves nothing. The answer comes at once; ask for the backtest by its id until its `state` is `done`, `failed` or `stopped`. It runs in the process that was asked, and every node can tell how far it is; if that process ends, it is `failed`. It is kept for a week.")
         .takes::<Try>()
         .refuses(422, &["days_invalid", "id_mismatch", "rules_invalid"])
         .refuses(503, &["backtests_busy"])
@@ -260,7 +260,7 @@ async fn start(
     let started = api
         .backtests
         .start(&api.app, connection, draft, rules, wanted.days);
-    let job = started.map_err(not_started)?;
+    let job = started.await.map_err(not_started)?;
     with(StatusCode::ACCEPTED, &shown(&job))
 }
 
@@ -274,16 +274,17 @@ fn not_started(error: NotStarted) -> Problem {
             tracing::error!(%error, "a backtest could not be named");
             Problem::internal()
         }
+        NotStarted::Store(error) => error.into(),
     }
 }
 
-fn find(api: &Api, caller: &Caller, id: &str) -> Result<Arc<Job>, Problem> {
-    let found = api.backtests.get(&caller.connection, id);
+async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Arc<Job>, Problem> {
+    let found = api.backtests.get(&api.app, &caller.connection, id).await?;
     found.ok_or_else(|| not_found("backtest"))
 }
 
 async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
-    ok(&shown(&*find(&api, &caller, &id)?))
+    ok(&shown(&*find(&api, &caller, &id).await?))
 }
 
 async fn stop(
@@ -293,11 +294,15 @@ async fn stop(
     input: Input,
 ) -> Answer {
     let Nothing {} = input.json()?;
-    let job = find(&api, &caller, &id)?;
+    let job = find(&api, &caller, &id).await?;
     if job.standing().is_over() {
         let detail = "The backtest has ended already.";
         return Err(refusal::conflict("backtest_over", detail));
     }
-    job.stop();
+    let stopped = api
+        .backtests
+        .stop(&api.app, &caller.connection, &id)
+        .await?;
+    let job = stopped.ok_or_else(|| not_found("backtest"))?;
     ok(&shown(&job))
 }

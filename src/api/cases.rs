@@ -26,6 +26,7 @@ use crate::evaluate::explain::sentence;
 use crate::http::Problem;
 use crate::registry::case_view::{CaseView, view};
 use crate::registry::decisions::{self, Decider};
+use crate::registry::effects::Consequence;
 use crate::store::cases::{CaseFilter, CaseState, StoredCase, get_case, list_cases};
 
 pub(super) fn routes() -> Router<Arc<Api>> {
@@ -54,7 +55,7 @@ pub(super) fn describe() -> Resource {
             Operation::new(routes::API_CASE, "get_case", "Get a case")
                 .answers::<Detail>(200, "The case with its candidates and choices."),
             Operation::new(routes::API_CASE_PREVIEW, "preview_case", "Preview a choice")
-                .says("The verdicts that a choice would change; nothing is changed.")
+                .says("The verdicts that a choice would change, each with what that does to money; nothing is changed.")
                 .takes::<Ask>()
                 .refuses(409, &["already_settled", "case_gone"])
                 .refuses(422, &["choice_invalid"])
@@ -236,6 +237,8 @@ struct Effect {
     referral: ReferralId,
     before: Option<Side>,
     after: Option<Side>,
+    /// What it would do to money, in the order in which it happens; empty if nothing.
+    money: Vec<Consequence>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -270,6 +273,7 @@ async fn preview(
             referral: one.referral.clone(),
             before: effect.before.map(side),
             after: effect.after.map(side),
+            money: effect.money,
         })
     });
     ok(&List {

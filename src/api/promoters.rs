@@ -48,7 +48,7 @@ pub(super) fn describe() -> Resource {
                 .lists::<Shown>("The `id` of the last row of the page before."),
             Operation::new(routes::API_PROMOTER_ADD, "add_promoter", "Add a promoter")
                 .takes::<PromoterInput>()
-                .refuses(409, &["coupon_in_use", "id_taken"])
+                .refuses(409, &["code_in_use", "coupon_in_use", "id_taken"])
                 .refuses(422, REFUSED)
                 .answers::<Shown>(201, "The promoter."),
             Operation::new(routes::API_PROMOTER, "get_promoter", "Get a promoter")
@@ -59,7 +59,7 @@ pub(super) fn describe() -> Resource {
                 "Change a promoter",
             )
             .may_take::<PromoterChange>()
-            .refuses(409, &["coupon_in_use"])
+            .refuses(409, &["code_in_use", "coupon_in_use"])
             .refuses(422, REFUSED)
             .answers::<Shown>(200, "The promoter."),
             Operation::new(

@@ -1,12 +1,15 @@
 //! Backtests that were asked for on a page or over the API: a draft tried on what is stored, beside the
-//! revision in force. They run in this process, a few at a time, and are forgotten when it ends.
+//! revision in force. They run in the process that was asked, a few at a time; how far each is
+//! lies in the database, so that every node can tell it, and stop it.
 
+mod keep;
 mod run;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Semaphore;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::campaign::Campaign;
@@ -14,6 +17,7 @@ use crate::domain::ids::ConnectionId;
 use crate::domain::time::Timestamp;
 use crate::random::{self, NoChance};
 use crate::shared::App;
+use crate::store::StoreError;
 
 pub use run::{Change, Counts, MoneyChange, Outcome};
 
@@ -25,7 +29,7 @@ const OPEN_MAX: usize = 8;
 const KEPT_MAX: usize = 32;
 
 /// What is tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
     /// The campaign whose editor it came from; none for a new one.
     pub campaign: Option<String>,
@@ -47,7 +51,8 @@ impl Default for Backtests {
 }
 
 /// How far a backtest is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Others run first.
     Waiting,
@@ -83,26 +88,29 @@ pub struct Job {
     pub days: Option<u32>,
     /// When it was asked for.
     pub asked_at: Timestamp,
-    standing: Mutex<Standing>,
+    standing: watch::Sender<Standing>,
     stop: CancellationToken,
 }
 
 impl Job {
     /// How far it is.
     pub fn standing(&self) -> Standing {
-        locked(&self.standing).clone()
+        self.standing.borrow().clone()
     }
 
     /// Moves on, unless it is over.
     fn becomes(&self, next: Standing) {
-        let mut standing = locked(&self.standing);
-        if !standing.is_over() {
-            *standing = next;
-        }
+        self.standing.send_if_modified(|standing| {
+            let moves = !standing.is_over() && *standing != next;
+            if moves {
+                *standing = next;
+            }
+            moves
+        });
     }
 
     /// Stops it; what it has found so far is dropped.
-    pub fn stop(&self) {
+    fn stop(&self) {
         self.becomes(Standing::Stopped);
         self.stop.cancel();
     }
@@ -117,9 +125,12 @@ pub enum NotStarted {
     /// No random bytes.
     #[error(transparent)]
     NoChance(#[from] NoChance),
+    /// It could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
-/// The backtests of this process.
+/// The backtests that this process runs, and the way to the others.
 #[derive(Debug)]
 pub struct Backtests {
     jobs: Mutex<VecDeque<Arc<Job>>>,
@@ -137,15 +148,48 @@ impl Backtests {
         }
     }
 
-    /// One of a connection's, by its id.
-    pub fn get(&self, connection: &ConnectionId, id: &str) -> Option<Arc<Job>> {
+    /// One of a connection's, by its id, whichever node runs it.
+    pub async fn get(
+        &self,
+        app: &App,
+        connection: &ConnectionId,
+        id: &str,
+    ) -> Result<Option<Arc<Job>>, StoreError> {
+        match self.here(connection, id) {
+            Some(job) => Ok(Some(job)),
+            None => keep::elsewhere(app, connection, id).await,
+        }
+    }
+
+    /// Stops one, whichever node runs it; that node notices within seconds. What it was before,
+    /// if there is one.
+    pub async fn stop(
+        &self,
+        app: &App,
+        connection: &ConnectionId,
+        id: &str,
+    ) -> Result<Option<Arc<Job>>, StoreError> {
+        if let Some(job) = self.here(connection, id) {
+            job.stop();
+            return Ok(Some(job));
+        }
+        let Some(job) = keep::elsewhere(app, connection, id).await? else {
+            return Ok(None);
+        };
+        keep::stop(app, &job).await?;
+        job.stop();
+        Ok(Some(job))
+    }
+
+    /// One that this process runs or has run.
+    fn here(&self, connection: &ConnectionId, id: &str) -> Option<Arc<Job>> {
         let jobs = locked(&self.jobs);
         let mut mine = jobs.iter().filter(|job| job.connection == *connection);
         mine.find(|job| job.id == id).cloned()
     }
 
     /// Starts one: the draft's rules, and the ones in force to hold them against.
-    pub fn start(
+    pub async fn start(
         &self,
         app: &Arc<App>,
         connection: &ConnectionId,
@@ -159,26 +203,41 @@ impl Backtests {
             draft,
             days,
             asked_at: app.clock.now(),
-            standing: Mutex::new(Standing::Waiting),
+            standing: watch::Sender::new(Standing::Waiting),
             stop: self.closing.child_token(),
         });
-        {
-            let mut jobs = locked(&self.jobs);
-            let open = jobs.iter().filter(|job| !job.standing().is_over());
-            if open.count() >= OPEN_MAX {
-                return Err(NotStarted::Busy);
-            }
-            while jobs.len() >= KEPT_MAX {
-                // The oldest that is over; there is one, as fewer may be open than are kept.
-                let over = jobs.iter().position(|job| job.standing().is_over());
-                match over {
-                    Some(place) => drop(jobs.remove(place)),
-                    None => break,
-                }
-            }
-            jobs.push_back(Arc::clone(&job));
+        self.seat(&job)?;
+        if let Err(error) = keep::insert(app, &job).await {
+            job.stop();
+            return Err(error.into());
         }
-        let (app, seats, this) = (Arc::clone(app), Arc::clone(&self.seats), Arc::clone(&job));
+        self.work(app, &job, (rules, live));
+        tokio::spawn(keep::keep(Arc::clone(app), Arc::clone(&job)));
+        Ok(job)
+    }
+
+    /// Remembers a job, unless there are enough.
+    fn seat(&self, job: &Arc<Job>) -> Result<(), NotStarted> {
+        let mut jobs = locked(&self.jobs);
+        let open = jobs.iter().filter(|job| !job.standing().is_over());
+        if open.count() >= OPEN_MAX {
+            return Err(NotStarted::Busy);
+        }
+        while jobs.len() >= KEPT_MAX {
+            // The oldest that is over; there is one, as fewer may be open than are kept.
+            let over = jobs.iter().position(|job| job.standing().is_over());
+            match over {
+                Some(place) => drop(jobs.remove(place)),
+                None => break,
+            }
+        }
+        jobs.push_back(Arc::clone(job));
+        Ok(())
+    }
+
+    /// Runs a job in the background, once there is room.
+    fn work(&self, app: &Arc<App>, job: &Arc<Job>, (rules, live): (Campaign, Option<Campaign>)) {
+        let (app, seats, this) = (Arc::clone(app), Arc::clone(&self.seats), Arc::clone(job));
         // Reading goes on to its end even when it is stopped: a transaction is not cut half-way.
         let work = tokio::spawn(async move {
             // Never closed: it lives as long as the server.
@@ -191,7 +250,7 @@ impl Backtests {
                 Standing::Done(Box::new(outcome))
             }));
         });
-        let this = Arc::clone(&job);
+        let this = Arc::clone(job);
         tokio::spawn(async move {
             tokio::select! {
                 () = this.stop.cancelled() => this.becomes(Standing::Stopped),
@@ -201,7 +260,6 @@ impl Backtests {
                 },
             }
         });
-        Ok(job)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::slice;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::{Job, Standing};
@@ -30,7 +30,7 @@ const PAGE: u32 = 1_000;
 const THREADS: usize = 2;
 
 /// Referrals by what the rules say of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Would have their reward.
     pub qualified: u64,
@@ -43,7 +43,7 @@ pub struct Counts {
 }
 
 /// Referrals that change sides.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// How many.
     pub count: u64,
@@ -52,7 +52,7 @@ pub struct Change {
 }
 
 /// Rewards in one currency, minor units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoneyChange {
     /// The currency.
     pub currency: Currency,
@@ -63,7 +63,7 @@ pub struct MoneyChange {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The instant decided for.
     pub as_of: Timestamp,

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::domain::ids::PromoterId;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{Reward, Verdict};
@@ -24,7 +27,9 @@ pub struct Effect {
 }
 
 /// What a changed verdict does to money. Amounts are minor units.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+#[schemars(rename = "MoneyEffect")]
 pub enum Consequence {
     /// What was queued is not settled.
     Withdrawn {

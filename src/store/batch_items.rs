@@ -259,6 +259,31 @@ pub async fn count_left(
     .await
 }
 
+/// Why batches left some qualifications for later: (qualification, reason), of each the reason
+/// of the plan that was made last; those that were never left are not in it.
+pub async fn reasons_left(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    qualifications: &[QualificationId],
+) -> Result<Vec<(QualificationId, String)>, StoreError> {
+    // A year of batches that left something for later is a row here, not hundreds.
+    let mut rows: Vec<(String, String, i64)> = Statement::new(
+        "SELECT i.qualification_id, i.reason, MAX(b.planned_at)
+         FROM batch_items AS i
+         JOIN batches AS b ON b.connection_id = i.connection_id AND b.batch_id = i.batch_id
+         WHERE i.connection_id = $1 AND i.action = 'skip' AND i.qualification_id IN ({rows})
+         GROUP BY i.qualification_id, i.reason",
+    )
+    .bind(connection)
+    .list(qualifications)
+    .fetch_all(tx)
+    .await?;
+    rows.sort_unstable_by(|a, b| (&a.0, b.2, &a.1).cmp(&(&b.0, a.2, &b.1)));
+    rows.dedup_by(|later, first| later.0 == first.0);
+    let rows = rows.into_iter();
+    Ok(rows.map(|(id, reason, _)| (id.into(), reason)).collect())
+}
+
 /// How many items of a batch there are by (action, state).
 pub async fn count_items(
     tx: &mut Tx,

@@ -39,6 +39,7 @@ pub mod near_misses;
 pub mod verdicts;
 
 // What is owed.
+pub mod backtests;
 pub mod batch_items;
 pub mod batches;
 pub mod ledger;

@@ -43,7 +43,9 @@ pub async fn verdicts_of_promoter(
     Ok(found)
 }
 
-/// A promoter's rewards, queued, settled and reversed, those that were queued last in front.
+/// A promoter's rewards, those that were queued last in front: queued, settled and reversed,
+/// and those that were taken off the queue and are back on it once something is decided, such as
+/// a refund that is on its way. What came to nothing is left out.
 pub async fn rewards_of_promoter(
     tx: &mut Tx,
     connection: &ConnectionId,
@@ -52,9 +54,27 @@ pub async fn rewards_of_promoter(
     limit: u32,
 ) -> Result<Vec<Qualification>, StoreError> {
     let ids: Vec<(String,)> = Statement::new(
-        "SELECT qualification_id FROM qualifications
-         WHERE connection_id = $1 AND promoter_id = $2 AND state <> 'withdrawn'
-         ORDER BY created_at DESC, qualification_id LIMIT $3 OFFSET $4",
+        "SELECT q.qualification_id FROM qualifications AS q
+         WHERE q.connection_id = $1 AND q.promoter_id = $2
+           AND (q.state <> 'withdrawn'
+                OR (EXISTS (SELECT 1 FROM verdicts AS v
+                            WHERE v.connection_id = q.connection_id
+                              AND v.campaign_id = q.campaign_id
+                              AND v.referral_id = q.referral_id
+                              AND v.promoter_id = q.promoter_id
+                              AND v.code IN ('refund_hold', 'dispute_open', 'awaiting_invoice',
+                                             'promoter_suspended', 'duplicate_customers',
+                                             'link_against_coupon', 'two_coupons',
+                                             'self_referral'))
+                    AND NOT EXISTS (SELECT 1 FROM qualifications AS n
+                                    WHERE n.connection_id = q.connection_id
+                                      AND n.referral_id = q.referral_id
+                                      AND n.campaign_id = q.campaign_id
+                                      AND (n.created_at > q.created_at
+                                           OR (n.created_at = q.created_at
+                                               AND (n.state <> 'withdrawn'
+                                                    OR n.qualification_id > q.qualification_id))))))
+         ORDER BY q.created_at DESC, q.qualification_id LIMIT $3 OFFSET $4",
     )
     .bind(connection)
     .bind(promoter)

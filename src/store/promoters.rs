@@ -284,6 +284,26 @@ pub async fn promoters_by_code(
     read(tx, connection, rows).await
 }
 
+/// Whose codes these are: (code, promoter), in order of both; nobody's are left out. A code may
+/// have several owners where they were stored before that was refused.
+pub async fn owners_of_codes(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    codes: &[&str],
+) -> Result<Vec<(String, PromoterId)>, StoreError> {
+    let mut rows: Vec<(String, String)> = Statement::new(
+        "SELECT code, promoter_id FROM promoters
+         WHERE connection_id = $1 AND code IN ({rows})",
+    )
+    .bind(connection)
+    .list(codes.iter().copied())
+    .fetch_all(tx)
+    .await?;
+    rows.sort_unstable();
+    let owners = rows.into_iter();
+    Ok(owners.map(|(code, id)| (code, id.into())).collect())
+}
+
 /// One page of promoters in order of id.
 pub async fn list_promoters(
     tx: &mut Tx,

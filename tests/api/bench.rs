@@ -49,7 +49,12 @@ impl Deref for Bench {
 impl Bench {
     /// With nothing in it but the empty batch of the year's first day.
     pub async fn start() -> Self {
-        let served = Served::start(&[]).await;
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further settings.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let served = Served::start(settings).await;
         let (app, clock) = (&served.server.app, served.clock.as_ref());
         let schedule = &app.config.settle_cron.schedule;
         run_due(&app.db, &app.connection, schedule, &app.node, clock)
@@ -65,7 +70,12 @@ impl Bench {
 
     /// The same with a campaign and two promoters.
     pub async fn furnished() -> Self {
-        let bench = Self::start().await;
+        Self::furnished_with(&[]).await
+    }
+
+    /// The same with further settings.
+    pub async fn furnished_with(settings: &[(&str, &str)]) -> Self {
+        let bench = Self::start_with(settings).await;
         bench.save_campaign().await;
         for (id, name, coupon) in [("prom_ana", "Ana", "ANA10"), ("prom_ben", "Ben", "BEN10")] {
             let email = format!("{}@promoters.example", name.to_lowercase());

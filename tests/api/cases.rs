@@ -38,6 +38,7 @@ async fn a_case_is_previewed_resolved_and_undone() {
     let preview = bench
         .post(&path, json!({ "choice": customer("cus_2") }))
         .await;
+    let money = body(&preview)["data"][0]["money"].clone();
     shot!("case_preview", preview);
     // A preview changes nothing.
     assert_eq!(
@@ -57,6 +58,13 @@ async fn a_case_is_previewed_resolved_and_undone() {
         body(&bench.get("/referrals/ref_bo").await)["state"],
         "qualified"
     );
+    // What was told before is what came of it.
+    let queued = body(&bench.get("/qualifications").await)["data"][0].clone();
+    assert_eq!(money[0]["effect"], "queued", "{money}");
+    for what in ["promoter", "rewards", "settle_after"] {
+        assert!(!money[0][what].is_null(), "{what}: {money}");
+        assert_eq!(money[0][what], queued[what], "{what}: {queued}");
+    }
 
     bench.clock.advance(60);
     let undone = bench

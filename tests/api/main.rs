@@ -15,6 +15,7 @@ mod bench;
 mod cases;
 #[path = "../webhook/client.rs"]
 mod client;
+mod codes;
 mod document;
 mod examples;
 mod idempotency;

@@ -10,7 +10,7 @@ macro_rules! assert_told {
             omit_expression => true,
             filters => vec![
                 (r"batch_now\.\d+", "batch_now.<us>"),
-                (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC  (queued|accrual)", "<now>  $1"),
+                (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC  (queued|settled)", "<now>  $1"),
             ],
         }, { insta::assert_snapshot!($name, $text); });
     };
@@ -223,6 +223,25 @@ fn lines_that_cannot_be_used_are_told_and_the_others_taken_in() {
     );
     let out = shop.ok(&["export", "promoters"]).out;
     assert!(out.contains("prom_di") && !out.contains("prom_cy"), "{out}");
+
+    // A code in a link has one promoter, in a file as well.
+    let people =
+        "id,name,email,code,coupons\nprom_fi,Fi,,fresh,\nprom_gus,Gus,,fresh,\nprom_hal,Hal,,di,\n";
+    let mut command = shop.command(&["import", "promoters", "-", "--strict"]);
+    let output = command.write_stdin(people).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    for says in [
+        "stdin:3: the code fresh is in the link of Fi (prom_fi)",
+        "stdin:4: the code di is in the link of Di (prom_di)",
+    ] {
+        assert!(err.contains(says), "{says}: {err}");
+    }
+    let out = shop.ok(&["export", "promoters"]).out;
+    assert!(
+        out.contains("prom_fi") && !out.contains("prom_gus"),
+        "{out}"
+    );
 
     // Whoever referred first has the claim, wherever the file has it.
     let claims = [

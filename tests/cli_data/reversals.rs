@@ -34,7 +34,7 @@ fn a_refund_after_settlement_is_countered_by_the_next_batch() {
     );
     let told = shop.ok(&["explain", "ref_bea"]).out;
     assert!(
-        told.contains("reversal in batch_now.") && told.contains("-20.00 USD"),
+        told.contains("taken back in batch_now.") && told.contains("-20.00 USD"),
         "{told}"
     );
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use qualify::clock::SystemClock;
 use qualify::domain::access::By;
 use qualify::domain::ids::PromoterId;
-use qualify::registry::promoters::{PromoterChange, change};
+use qualify::registry::RegistryError;
+use qualify::registry::promoters::{PromoterChange, PromoterInput, change, create};
 use qualify::store::leases::take_lease;
 use qualify::store::promoters::get_promoter;
 use qualify::store::{Db, Statement, StoreError, retry};
@@ -121,6 +122,40 @@ async fn changes_of_different_fields_are_both_kept() {
         let there = get_promoter(&mut tx, &live, &ana).await.unwrap().unwrap();
         let there = there.promoter;
         assert_eq!((there.name, there.code), (name, Some(code)));
+    }
+}
+
+/// Two nodes give the same code to two promoters at once: one of them has it, and the other is
+/// told whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_two_want_at_once_is_one_promoters() {
+    let url = fresh_database().await;
+    let (db, other) = (connect(&url).await, connect(&url).await);
+    db.migrate().await.unwrap();
+    refer(&db, &[]).await;
+    let input = |id: &str| PromoterInput {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        ..PromoterInput::default()
+    };
+    let (live, clock, by) = (live(), SystemClock, By::command_line());
+    create(&db, &live, &clock, input("ben"), &by).await.unwrap();
+    let wanted = |code: &str| PromoterChange {
+        code: Some(Some(code.to_owned())),
+        ..PromoterChange::default()
+    };
+    let (ana, ben) = (PromoterId::from("ana"), PromoterId::from("ben"));
+    for n in 0..size(30, 300) {
+        let code = format!("code-{n}");
+        let (a, b) = tokio::join!(
+            change(&db, &live, &clock, &ana, wanted(&code), &by),
+            change(&other, &live, &clock, &ben, wanted(&code), &by)
+        );
+        let (won, lost) = if a.is_ok() { (a, b) } else { (b, a) };
+        assert_eq!(won.unwrap().promoter.code.as_deref(), Some(code.as_str()));
+        let refused = lost.unwrap_err();
+        let in_use = |error: &RegistryError| matches!(error, RegistryError::Conflict { code, .. } if *code == "code_in_use");
+        assert!(in_use(&refused), "{refused}");
     }
 }
 

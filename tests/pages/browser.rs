@@ -37,7 +37,15 @@ impl Browser {
 
     /// Signed in as the first owner, through the setup link.
     pub async fn owner() -> Self {
-        let browser = Self::outside().await;
+        Self::owner_with(&[]).await
+    }
+
+    /// The same on a server with further settings.
+    pub async fn owner_with(settings: &[(&str, &str)]) -> Self {
+        let browser = Self {
+            bench: Arc::new(Bench::furnished_with(settings).await),
+            cookies: Mutex::default(),
+        };
         let link = browser.setup_link().await;
         let token = link.split_once("token=").unwrap().1.to_owned();
         let filled = [

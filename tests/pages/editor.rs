@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use qualify::domain::time::Timestamp;
+use qualify::store::backtests::{StoredBacktest, get_backtest, insert_backtest};
+use serde_json::{Value, json};
+
+use crate::bench::RULES;
 use crate::browser::{Browser, area, field};
 
 const FORM: &[(&str, &str)] = &[
@@ -162,4 +167,93 @@ async fn a_draft_is_tried_on_the_past() {
     assert_eq!(area(&whole, "source"), cheaper, "not a line more");
     assert_eq!(field(&whole, "number"), "1");
     browser.end().await;
+}
+
+/// A backtest that another node of the same database runs.
+async fn of_another_node(browser: &Browser, id: &str) {
+    let app = &browser.bench.server.app;
+    let draft = json!({
+        "campaign": "spring", "source": RULES.replace("50.00", "40.00"), "number": 1,
+        "reason": "cheaper", "as_file": true,
+    });
+    let backtest = StoredBacktest {
+        id: id.to_owned(),
+        node: "node_another".to_owned(),
+        draft: draft.to_string(),
+        days: Some(90),
+        asked_at: app.clock.now(),
+        standing: "\"judging\"".to_owned(),
+        is_over: false,
+        seen_at: app.clock.now(),
+    };
+    let mut tx = app.db.begin().await.unwrap();
+    insert_backtest(&mut tx, &app.connection, &backtest, Timestamp::default())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backtest_of_another_node_is_followed_stopped_and_found_ended() {
+    let browser = Browser::owner().await;
+    let bench = &browser.bench;
+    of_another_node(&browser, "abc").await;
+    let part = browser.page("/backtests/abc").await;
+    assert!(
+        part.contains("Judging every referral.") && part.contains("hx-get"),
+        "{part}"
+    );
+    // The draft comes with it: nothing that was typed is lost.
+    let whole = browser.page("/campaigns/spring/edit?backtest=abc").await;
+    assert!(area(&whole, "source").contains("40.00"), "{whole}");
+    let told = bench.get("/backtests/abc").await;
+    assert_eq!(told.text("state").unwrap(), "judging", "{told:?}");
+
+    let place = browser.done("/backtests/abc/stop", &[]).await;
+    assert!(
+        place.starts_with("/campaigns/spring/edit?backtest=abc"),
+        "{place}"
+    );
+    let told = bench.get("/backtests/abc").await;
+    assert_eq!(told.text("state").unwrap(), "stopped", "{told:?}");
+    let again = bench.post("/backtests/abc/stop", json!({})).await;
+    assert_eq!(again.text("code").unwrap(), "backtest_over", "{again:?}");
+
+    // Without a sign of life for a while its process has ended.
+    of_another_node(&browser, "def").await;
+    bench.clock.advance(31);
+    let part = browser.page("/backtests/def").await;
+    assert!(!part.contains("hx-get"), "nothing more comes of it: {part}");
+    assert!(part.contains("Try the draft again."), "{part}");
+    let told = bench.get("/backtests/def").await;
+    assert_eq!(told.text("state").unwrap(), "failed", "{told:?}");
+    assert_eq!(bench.get("/backtests/xyz").await.status, 404);
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_a_backtest_outlives_the_memory_of_its_process() {
+    let browser = Browser::owner().await;
+    let bench = &browser.bench;
+    let body = json!({ "source": RULES });
+    let started = bench.post("/campaigns/spring/backtest", body).await;
+    assert_eq!(started.status, 202, "{started:?}");
+    let id = started.text("id").unwrap();
+    let app = &bench.server.app;
+    // Bounded: a backtest of nothing is done at once, or never.
+    for _ in 0..1_000 {
+        let mut tx = app.db.read().await.unwrap();
+        let stored = get_backtest(&mut tx, &app.connection, &id).await.unwrap();
+        tx.rollback().await.unwrap();
+        let stored = stored.unwrap();
+        if stored.is_over {
+            assert_eq!(stored.node, app.node.to_string());
+            let told: Value = serde_json::from_str(&stored.standing).unwrap();
+            assert_eq!(told["done"]["referrals"], 0, "{told}");
+            browser.end().await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it was not stored that it is done");
 }

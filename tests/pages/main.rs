@@ -18,8 +18,12 @@ mod browser;
 mod client;
 mod desk;
 mod editor;
+mod inviting;
 mod office;
 mod people;
 mod portal;
 mod signing_in;
+#[path = "../access/smtp.rs"]
+#[allow(dead_code, reason = "the tests of mail use the rest")]
+mod smtp;
 mod tracking;

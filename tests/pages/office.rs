@@ -562,7 +562,7 @@ async fn every_entry_of_the_office_answers() {
         ("/admin/batches/preview?at=next", "Nothing will be due"),
         ("/admin/users", "Mara"),
         ("/admin/users?role=viewer", "Nobody has this role"),
-        ("/admin/invite", "Where the link goes"),
+        ("/admin/invite", "an owner is shown the link"),
         ("/admin/keys", "tests"),
         ("/admin/new-key", "What it may do"),
         ("/admin/audit", "Became the first owner"),

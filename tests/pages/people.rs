@@ -1,6 +1,9 @@
 //! Promoters and referrals by hand, their pages and their downloads.
 
+use serde_json::json;
+
 use crate::browser::{Browser, field};
+use crate::tracking::share;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_referral_is_registered_and_explained() {
@@ -129,6 +132,42 @@ async fn lists_have_pages_and_downloads_have_everything() {
     assert!(
         rewards.contains("promoter,promoter_name,campaign,to,currency"),
         "{rewards}"
+    );
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_taken_is_said_at_its_field_and_one_that_is_shared_on_the_page() {
+    let browser = Browser::owner().await;
+    let bench = &browser.bench;
+    let code = Some(json!({ "code": "GLOW" }));
+    let given = bench.ask("PATCH", "/promoters/prom_ana", &[], code).await;
+    assert_eq!(given.status, 200, "{given:?}");
+    let page = browser.page("/promoters/prom_ana").await;
+    assert!(
+        page.contains("leads nowhere yet: no campaign has a landing page"),
+        "{page}"
+    );
+    assert!(page.contains("nobody is invited"), "{page}");
+    for (place, name) in [("/promoters/prom_ben/edit", "Ben"), ("/new-promoter", "Cy")] {
+        let form = [("name", name), ("code", "GLOW")];
+        let refused = browser.post(place, &form).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+        for says in ["href=\"#code\"", "is in the link of Ana (prom_ana)"] {
+            assert!(
+                refused.body.contains(says),
+                "{place} {says}: {}",
+                refused.body
+            );
+        }
+        assert_eq!(field(&refused.body, "code"), "GLOW", "what was typed stays");
+    }
+    share(bench, "prom_ben", "GLOW").await;
+    let page = browser.page("/promoters/prom_ana").await;
+    assert!(page.contains("Their link is nobody’s."), "{page}");
+    assert!(
+        page.contains("Ben (prom_ben) has the code GLOW too"),
+        "{page}"
     );
     browser.end().await;
 }

@@ -7,8 +7,9 @@ use qualify::settle::schedule::run_now;
 use qualify::store::ledger::balances;
 use serde_json::json;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, RULES};
 use crate::browser::Browser;
+use crate::tracking::share;
 
 /// Somebody of that role with a browser of their own, on the same server.
 async fn promoter(browser: &Browser, promoter: &str, email: &str) {
@@ -246,5 +247,107 @@ async fn long_lists_have_pages_without_ids_in_their_addresses() {
             200
         );
     }
+    browser.end().await;
+}
+
+/// Somebody whom a promoter referred, who has paid enough.
+async fn referred(bench: &Bench, number: u32) {
+    let of_march = "2026-03-03T10:00:00Z";
+    let (customer, email) = (
+        format!("cus_{number}"),
+        format!("p{number}@invited.example"),
+    );
+    bench.refer(&format!("ref_{number}"), &email).await;
+    bench.customer(&customer, &email, of_march).await;
+    bench
+        .payment(&format!("ch_{number}"), &customer, 6000, of_march)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reward_that_waits_says_for_what() {
+    let browser = Browser::outside().await;
+    let bench = &browser.bench;
+    let source = format!("{RULES}\n[limits]\nper_promoter_settled = 1\n");
+    let limited = Some(json!({ "source": source, "reason": "one each" }));
+    let saved = bench
+        .ask(
+            "PUT",
+            "/campaigns/spring",
+            &[("if-match", "\"1\"")],
+            limited,
+        )
+        .await;
+    assert_eq!(saved.status, 200, "{saved:?}");
+    for number in 1..=3 {
+        referred(bench, number).await;
+    }
+    promoter(&browser, "prom_ana", "ana@promoters.example").await;
+    let page = browser.page("/portal/rewards").await;
+    assert_eq!(page.matches("Due with the batch of").count(), 3, "{page}");
+    let on_hold = |page: &str| page.matches("On hold").count();
+    assert_eq!(on_hold(&page), 0);
+
+    bench.clock.set(crate::bench::at("2026-03-20T12:00:00Z"));
+    settle(bench).await;
+    let page = browser.page("/portal/rewards").await;
+    assert_eq!(
+        (page.matches("Settled").count(), on_hold(&page)),
+        (1, 2),
+        "{page}"
+    );
+    let says = "you have as many rewards as it gives to one promoter. It is looked at again with \
+                the batch of";
+    assert_eq!(page.matches(says).count(), 2, "{page}");
+    assert!(!page.contains("Due with"), "nothing is promised: {page}");
+
+    // One of the two is disputed: it is not queued any more, and not gone either.
+    let dispute = json!({
+        "id": "dp_1", "object": "dispute", "charge": "ch_3", "payment_intent": null,
+        "amount": 6000, "currency": "usd", "status": "needs_response", "livemode": true,
+        "created": crate::bench::at("2026-03-20T13:00:00Z").unix(), "balance_transactions": [],
+    });
+    let open = "charge.dispute.created";
+    bench
+        .event("evt_dispute", open, "2026-03-20T13:00:00Z", dispute)
+        .await;
+    bench.catch_up().await;
+    let page = browser.page("/portal/rewards").await;
+    assert_eq!(on_hold(&page), 2, "{page}");
+    assert!(
+        page.contains("If the dispute is won, the reward is due again."),
+        "{page}"
+    );
+    assert_eq!(page.matches(says).count(), 1, "{page}");
+
+    let suspended = bench.post("/promoters/prom_ana/suspend", json!({})).await;
+    assert_eq!(suspended.status, 200, "{suspended:?}");
+    bench.catch_up().await;
+    let page = browser.page("/portal/rewards").await;
+    assert!(
+        page.contains("not settled while your account is suspended"),
+        "{page}"
+    );
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_nobodys_is_not_handed_out() {
+    let browser = Browser::outside().await;
+    let bench = &browser.bench;
+    with_code(bench, "prom_ana", "GLOW").await;
+    let link = json!({ "landing_page": "https://shop.example/welcome" });
+    let put = bench.ask("PUT", "/campaigns/spring/link", &[], Some(link));
+    assert_eq!(put.await.status, 200);
+    promoter(&browser, "prom_ana", "ana@promoters.example").await;
+    assert!(browser.page("/portal").await.contains("/r/GLOW"));
+    share(bench, "prom_ben", "GLOW").await;
+    let page = browser.page("/portal").await;
+    assert!(!page.contains("/r/GLOW"), "{page}");
+    assert!(
+        page.contains("somebody else was given the same code"),
+        "{page}"
+    );
+    assert!(!page.contains("Ben"), "nobody is named: {page}");
     browser.end().await;
 }

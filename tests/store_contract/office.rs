@@ -5,7 +5,9 @@ use qualify::domain::email::CanonicalEmail;
 use qualify::domain::ids::{BatchId, ConnectionId};
 use qualify::domain::people::Referral;
 use qualify::domain::time::Timestamp;
-use qualify::store::batch_items::{ItemAction, ItemState, count_left, insert_items, left_items};
+use qualify::store::batch_items::{
+    ItemAction, ItemState, count_left, insert_items, left_items, reasons_left,
+};
 use qualify::store::batches::{Origin, get_batch, insert_batch};
 use qualify::store::dirty::{Weight, claim_dirty, mark_promoters};
 use qualify::store::ledger::{TransactionKind, insert_transactions, sums_of_batches};
@@ -165,6 +167,23 @@ async fn a_batch_says_where_it_comes_from_and_what_it_left(db: &Db) {
         []
     );
     assert_eq!(count_left(&mut tx, &elsewhere, &id).await.unwrap(), []);
+
+    // A later batch left one of them for another reason.
+    let mut later = batch("b2", "k2", 2);
+    later.planned_at = at(9_000_000);
+    insert_batch(&mut tx, &conn(), &later).await.unwrap();
+    let mut again = item(0, "q2");
+    again.action = ItemAction::Skip;
+    "promoter_limit_reached".clone_into(&mut again.reason);
+    insert_items(&mut tx, &conn(), &BatchId::from("b2"), &[again])
+        .await
+        .unwrap();
+    let asked = ["q1", "q2", "q4", "q5", "q9"].map(Into::into);
+    let left = reasons_left(&mut tx, &conn(), &asked).await.unwrap();
+    let expected = [("q2", "promoter_limit_reached"), ("q5", "budget_exhausted")];
+    let expected = expected.map(|(id, reason)| (id.into(), reason.to_owned()));
+    assert_eq!(left, expected);
+    assert_eq!(reasons_left(&mut tx, &elsewhere, &asked).await.unwrap(), []);
     tx.commit().await.unwrap();
 }
 

@@ -17,8 +17,8 @@ use qualify::store::decisions::{
     decision_page, decisions_of_referrals, decisions_on_cases, insert_decision, newest_decision,
 };
 use qualify::store::promoters::{
-    all_coupons, get_promoter, insert_promoter, list_promoters, load_promoters, owners_of_coupons,
-    promoters_by_code, promoters_by_email, set_suspended, upsert_promoters,
+    all_coupons, get_promoter, insert_promoter, list_promoters, load_promoters, owners_of_codes,
+    owners_of_coupons, promoters_by_code, promoters_by_email, set_suspended, upsert_promoters,
 };
 use qualify::store::referrals::{
     ReferralFilter, count_by_campaign, get_referral, insert_referrals, list_referrals,
@@ -229,6 +229,28 @@ async fn promoters_are_found_and_changed(db: &Db) {
             .unwrap(),
         found
     );
+    // Two had one code before that was refused.
+    let mut dan = promoter("dan", &[]);
+    dan.code = Some("code-ana".to_owned());
+    upsert_promoters(&mut tx, &conn(), &[dan], at(6))
+        .await
+        .unwrap();
+    let codes = ["code-ben", "CODE-BEN", "code-nobody", "code-ana"];
+    let owners = owners_of_codes(&mut tx, &conn(), &codes).await.unwrap();
+    let owners: Vec<(&str, &str)> = owners
+        .iter()
+        .map(|(code, owner)| (code.as_str(), owner.as_str()))
+        .collect();
+    let expected = [
+        ("code-ana", "ana"),
+        ("code-ana", "dan"),
+        ("code-ben", "ben"),
+    ];
+    assert_eq!(owners, expected);
+    let nobody = owners_of_codes(&mut tx, &"other".into(), &codes).await;
+    assert_eq!(nobody.unwrap(), []);
+    let both = promoters_by_code(&mut tx, &conn(), "code-ana").await;
+    assert_eq!(both.unwrap().len(), 2);
     assert!(
         set_suspended(&mut tx, &conn(), &"ana".into(), true)
             .await

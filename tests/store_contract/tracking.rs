@@ -2,9 +2,11 @@
 
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::people::Referral;
+use qualify::domain::reason::ReasonCode;
 use qualify::domain::referral_link::{LandingPage, ReferralLink};
 use qualify::domain::time::Timestamp;
-use qualify::domain::verdict::VerdictState;
+use qualify::domain::verdict::{Reason, VerdictState};
+use qualify::store::backtests::{StoredBacktest, get_backtest, insert_backtest, move_backtest};
 use qualify::store::campaigns::{NewRevision, put_revision};
 use qualify::store::portal::{rewards_of_promoter, verdicts_of_promoter};
 use qualify::store::qualifications::{QualificationState, insert_qualifications};
@@ -22,6 +24,7 @@ contract!(
     a_campaigns_link_is_kept_and_changed,
     clicks_are_counted_by_day,
     a_promoter_is_shown_their_own_newest_first,
+    a_backtest_moves_on_until_it_is_over,
 );
 
 fn conn() -> ConnectionId {
@@ -133,7 +136,29 @@ async fn a_promoter_is_shown_their_own_newest_first(db: &Db) {
     let rewards = rewards_of_promoter(&mut tx, &conn(), &"ana".into(), 0, 9).await;
     assert_eq!(rewards.unwrap(), [later, first.clone()]);
     let rewards = rewards_of_promoter(&mut tx, &conn(), &"ana".into(), 1, 9).await;
-    assert_eq!(rewards.unwrap(), [first]);
+    assert_eq!(rewards.unwrap(), [first.clone()]);
+
+    // What was taken off the queue for a refund that is on its way is shown, once.
+    let mut held = verdict("spring", "ref_p2", VerdictState::Pending, &["cus_2"]);
+    held.verdict.reasons = vec![Reason::new(ReasonCode::RefundHold, "")];
+    upsert_verdicts(&mut tx, &conn(), &[held]).await.unwrap();
+    let mut again = qualification("q5", "p2", 5);
+    again.state = QualificationState::Withdrawn;
+    again.created_at = at(60);
+    insert_qualifications(&mut tx, &conn(), &[again.clone()])
+        .await
+        .unwrap();
+    let rewards = rewards_of_promoter(&mut tx, &conn(), &"ana".into(), 0, 9).await;
+    let ids: Vec<String> = rewards.unwrap().iter().map(|q| q.id.to_string()).collect();
+    assert_eq!(ids, ["q5", "q3", "q1"]);
+    let mut over = verdict("spring", "ref_p2", VerdictState::Rejected, &["cus_2"]);
+    over.verdict.reasons = vec![Reason::new(ReasonCode::RefundedBelowThreshold, "")];
+    upsert_verdicts(&mut tx, &conn(), &[over]).await.unwrap();
+    let rewards = rewards_of_promoter(&mut tx, &conn(), &"ana".into(), 2, 9).await;
+    assert_eq!(rewards.unwrap(), [], "it came to nothing");
+    let mut given = verdict("spring", "ref_p2", VerdictState::Rejected, &["cus_2"]);
+    given.verdict.promoter = Some("zoe".into());
+    upsert_verdicts(&mut tx, &conn(), &[given]).await.unwrap();
 
     let referral = |id: &str, promoter: &str, seconds| Referral {
         id: id.into(),
@@ -165,5 +190,50 @@ async fn a_promoter_is_shown_their_own_newest_first(db: &Db) {
     assert_eq!(found.unwrap(), [new, coupon.clone(), old]);
     let found = verdicts_of_promoter(&mut tx, &conn(), &"ana".into(), 1, 1).await;
     assert_eq!(found.unwrap(), [coupon]);
+    tx.commit().await.unwrap();
+}
+
+async fn a_backtest_moves_on_until_it_is_over(db: &Db) {
+    let backtest = |id: &str, seconds| StoredBacktest {
+        id: id.to_owned(),
+        node: "node_a".to_owned(),
+        draft: "{}".to_owned(),
+        days: Some(90),
+        asked_at: at(seconds),
+        standing: "waiting".to_owned(),
+        is_over: false,
+        seen_at: at(seconds),
+    };
+    let (old, new) = (backtest("b1", 100), backtest("b2", 200));
+    let elsewhere = ConnectionId::new("other");
+    let mut tx = start(db, &[]).await;
+    for one in [&old, &new] {
+        insert_backtest(&mut tx, &conn(), one, at(50))
+            .await
+            .unwrap();
+    }
+    let found = get_backtest(&mut tx, &conn(), "b1").await.unwrap();
+    assert_eq!(found.as_ref(), Some(&old));
+    let others = get_backtest(&mut tx, &elsewhere, "b1").await.unwrap();
+    assert_eq!(others, None);
+    for (connection, standing, moves) in [
+        (&elsewhere, ("judging", false), false),
+        (&conn(), ("judging", false), true),
+        (&conn(), ("stopped", true), true),
+        (&conn(), ("done", true), false),
+    ] {
+        let moved = move_backtest(&mut tx, connection, "b1", standing, at(110)).await;
+        assert_eq!(moved.unwrap(), moves, "{standing:?}");
+    }
+    let found = get_backtest(&mut tx, &conn(), "b1").await.unwrap().unwrap();
+    assert_eq!((found.standing.as_str(), found.is_over), ("stopped", true));
+    assert_eq!(found.seen_at, at(110));
+    // Whoever is older than what is kept goes with the next one.
+    insert_backtest(&mut tx, &conn(), &backtest("b3", 300), at(150))
+        .await
+        .unwrap();
+    assert_eq!(get_backtest(&mut tx, &conn(), "b1").await.unwrap(), None);
+    let kept = get_backtest(&mut tx, &conn(), "b2").await.unwrap();
+    assert_eq!(kept, Some(new));
     tx.commit().await.unwrap();
 }

@@ -51,6 +51,10 @@ pub const CODES: &[(&str, &str)] = &[
         "It was changed at the same moment; read it again and repeat.",
     ),
     ("choice_invalid", "The case does not offer this choice."),
+    (
+        "code_in_use",
+        "Another promoter has this code in their link.",
+    ),
     ("content_type_unsupported", "Bodies are `application/json`."),
     (
         "cookie_days_invalid",

@@ -10,7 +10,7 @@ use crate::store::batch_items::{ItemAction, ItemState, items_of_qualification};
 use crate::store::batches::get_batch;
 use crate::store::cases::cases_of_referrals;
 use crate::store::decisions::decisions_of_referrals;
-use crate::store::ledger::{Transaction, transactions_of_qualifications};
+use crate::store::ledger::{Transaction, TransactionKind, transactions_of_qualifications};
 use crate::store::qualifications::{Qualification, QualificationState};
 use crate::store::referrals::get_referral;
 use crate::store::{StoreError, Tx};
@@ -124,13 +124,16 @@ pub(super) async fn of(
     let referral = std::slice::from_ref(&verdict.referral);
     for case in cases_of_referrals(tx, connection, referral).await? {
         if case.campaign == verdict.campaign {
-            let what = format!("case {} opened: {}", case.id, case.kind.reason());
+            let why = plain(case.kind.reason().code());
+            let what = format!("case opened: {why} ({})", case.id);
             let about = About::Case(case.id);
             add(case.opened_at, MomentKind::Case, what, Some(about));
         }
     }
     for decision in decisions_of_referrals(tx, connection, referral).await? {
-        let what = format!("{} decided: {}", decision.actor, decision.reason);
+        let who = decision.actor.strip_prefix("user:");
+        let who = who.unwrap_or(&decision.actor);
+        let what = format!("{who} decided: {}", decision.reason);
         add(decision.decided_at, MomentKind::Case, what, None);
     }
     for qualification in qualifications {
@@ -141,7 +144,8 @@ pub(super) async fn of(
             None,
         );
         if qualification.state == QualificationState::Withdrawn {
-            let what = format!("withdrawn: {} ({})", qualification.reason, qualification.id);
+            let why = plain(&qualification.reason);
+            let what = format!("withdrawn: {why} ({})", qualification.id);
             add(qualification.changed_at, MomentKind::Queue, what, None);
         }
         // A referral has one qualification, rarely two.
@@ -150,7 +154,12 @@ pub(super) async fn of(
                 continue; // the ledger tells it
             }
             if let Some(batch) = get_batch(tx, connection, &id).await? {
-                let what = format!("{} in {id}: {}", item.action.name(), item.reason);
+                let did = match (item.action, item.state) {
+                    (ItemAction::Skip, _) => "left for later",
+                    (_, ItemState::Superseded) => "overtaken by a change",
+                    _ => "planned",
+                };
+                let what = format!("{did} in {id}: {}", plain(&item.reason));
                 add(
                     batch.planned_at,
                     MomentKind::Batch,
@@ -173,6 +182,11 @@ pub(super) async fn of(
     Ok(moments)
 }
 
+/// A stable code as words: `refund_hold` → `refund hold`.
+fn plain(code: &str) -> String {
+    code.replace('_', " ")
+}
+
 fn booked(transaction: &Transaction) -> String {
     let people = transaction
         .entries
@@ -181,11 +195,15 @@ fn booked(transaction: &Transaction) -> String {
     let amounts: Vec<String> = people
         .map(|entry| format!("{} for {}", entry.amount, entry.account))
         .collect();
+    let did = match transaction.kind {
+        TransactionKind::Accrual => "settled",
+        TransactionKind::Reversal => "taken back",
+        TransactionKind::Reinstatement => "given again",
+    };
     format!(
-        "{} in {} ({}): {}",
-        transaction.kind.name(),
+        "{did} in {} ({}): {}",
         transaction.batch,
-        transaction.cause,
+        plain(&transaction.cause),
         if amounts.is_empty() {
             "nothing".to_owned()
         } else {

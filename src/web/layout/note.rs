@@ -70,7 +70,11 @@ said! {
     /// A batch by hand met another node that settles.
     BatchElsewhere, "batch-elsewhere", "Another node is settling at this moment. Try again when its batch is done.";
     /// Somebody was invited.
-    UserInvited, "user-invited", "Invited. The link is good for 7 days.";
+    UserInvited, "user-invited", "Invited. A mail with the link is on its way; the link is good for 7 days.";
+    /// Somebody was invited, and no mail is set up: whoever sees this can be shown the link.
+    UserInvitedByHand, "user-invited-by-hand", "Invited. No mail is set up, so nothing was sent: hand the link over yourself.";
+    /// Somebody was invited, and no mail is set up: an owner can be shown the link.
+    UserInvitedAskOwner, "user-invited-ask-owner", "Invited. No mail is set up, so nothing was sent: ask an owner for the link.";
     /// Somebody was mailed their link.
     LinkSent, "link-sent", "The link is on its way by mail.";
     /// Somebody has another role.

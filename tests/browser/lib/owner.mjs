@@ -134,7 +134,7 @@ async function campaign(owner, lookAt) {
 }
 
 /** Tries the draft that is open; what is said of it. The page looks again by itself. */
-async function tried(owner) {
+export async function tried(owner) {
   await owner.press("Try this draft");
   const result = owner.page.locator("#tried table");
   for (let looks = 0; looks < LOOKS_MAX && (await result.count()) === 0; looks += 1) {

@@ -65,6 +65,13 @@ export class Visitor {
     await this.page.waitForLoadState();
   }
 
+  /** Goes to a part of the site by its menu. */
+  async goTo(name) {
+    const menu = this.page.getByRole("navigation", { name: "Main" });
+    await menu.getByRole("link", { name: new RegExp(`^${name}( \\d+ open)?$`) }).click();
+    await this.page.waitForLoadState();
+  }
+
   heading() {
     return this.page.locator("h1").first().innerText();
   }

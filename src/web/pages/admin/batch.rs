@@ -1,29 +1,26 @@
 //! `/admin/batches/{id}`: one batch, its manifest, its sums, and what came of each item.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
 
 use super::batches::{kind_words, state};
-use crate::domain::ids::{BatchId, ConnectionId, PromoterId, QualificationId};
+use super::items::{ItemRow, Whom};
+use crate::domain::ids::{BatchId, ConnectionId};
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::Reward;
 use crate::store::batch_items::{
     BatchItem, ItemAction, ItemState, batch_items, count_items, count_left, left_items,
 };
 use crate::store::batches::{Batch, BatchState, get_batch};
 use crate::store::ledger::{BatchSum, sums_of_batches};
-use crate::store::promoters::load_promoters;
-use crate::store::qualifications::{Qualification, load_qualifications};
 use crate::store::{StoreError, Tx};
 use crate::web::answer::{Answer, page};
 use crate::web::input::{Asked, Fields};
 use crate::web::layout::Page;
 use crate::web::pages::marketing::no_such;
-use crate::web::parts::{Empty, Icon, Link, Pager, Progress, State as Badge, Tabs, Tone, When};
+use crate::web::parts::{Empty, Pager, Progress, State as Badge, Tabs, When};
 use crate::web::{View, Web, format, url};
 
 /// Items on a page.
@@ -59,20 +56,6 @@ pub(crate) struct SumRow {
     pub taken_back: String,
     pub given_again: String,
     pub net: String,
-}
-
-/// An item's line.
-#[derive(Debug)]
-pub(crate) struct ItemRow {
-    pub number: String,
-    pub what: Badge,
-    pub referral: Option<Link>,
-    pub promoter: Option<Link>,
-    pub amounts: Vec<String>,
-    pub because: String,
-    pub outcome: Badge,
-    /// What came between, where something did.
-    pub overtaken: Option<String>,
 }
 
 /// What is read for one page.
@@ -134,99 +117,6 @@ async fn find(
         items,
         more,
     }))
-}
-
-/// Whom items are about.
-#[derive(Debug, Default)]
-pub(super) struct Whom {
-    qualifications: HashMap<QualificationId, Qualification>,
-    names: HashMap<PromoterId, String>,
-}
-
-impl Whom {
-    async fn of(
-        tx: &mut Tx,
-        connection: &ConnectionId,
-        items: &[BatchItem],
-    ) -> Result<Self, StoreError> {
-        let ids: Vec<QualificationId> = items.iter().map(|i| i.qualification.clone()).collect();
-        let loaded = load_qualifications(tx, connection, &ids).await?;
-        Self::known(tx, connection, loaded).await
-    }
-
-    /// From qualifications that are there already.
-    pub(super) async fn known(
-        tx: &mut Tx,
-        connection: &ConnectionId,
-        qualifications: Vec<Qualification>,
-    ) -> Result<Self, StoreError> {
-        let mut promoters: Vec<PromoterId> =
-            qualifications.iter().map(|q| q.promoter.clone()).collect();
-        promoters.sort_unstable();
-        promoters.dedup();
-        let named = load_promoters(tx, connection, &promoters).await?;
-        let named = named.into_iter().map(|stored| stored.promoter);
-        Ok(Self {
-            qualifications: qualifications
-                .into_iter()
-                .map(|q| (q.id.clone(), q))
-                .collect(),
-            names: named.map(|one| (one.id, one.name)).collect(),
-        })
-    }
-
-    pub(super) fn row(&self, item: &BatchItem) -> ItemRow {
-        let about = self.qualifications.get(&item.qualification);
-        let referral = about.map(|q| {
-            let id = q.referral.as_str();
-            Link::new(id, url::referral(id))
-        });
-        let promoter = about.map(|q| {
-            let name = self.names.get(&q.promoter);
-            let name = name.map_or(q.promoter.as_str(), String::as_str);
-            Link::new(name, url::promoter(q.promoter.as_str()))
-        });
-        ItemRow {
-            number: format::count(item.position.saturating_add(1)),
-            what: action(item.action),
-            referral,
-            promoter,
-            amounts: item.amounts.iter().map(amount).collect(),
-            because: format::code_words(&item.reason),
-            outcome: outcome(item),
-            overtaken: item
-                .outcome
-                .clone()
-                .filter(|_| item.state == ItemState::Superseded),
-        }
-    }
-}
-
-/// `+20.00 USD for the promoter`.
-fn amount(reward: &Reward) -> String {
-    let money = format::change(Money::new(reward.amount_minor, reward.currency));
-    format!("{money} for the {}", reward.to.person())
-}
-
-/// What an item does.
-pub(super) fn action(action: ItemAction) -> Badge {
-    match action {
-        ItemAction::Settle => Badge::new(Tone::Good, Icon::Coin, "Settle"),
-        ItemAction::Reverse => Badge::new(Tone::Bad, Icon::Back, "Take back"),
-        ItemAction::Reinstate => Badge::new(Tone::Good, Icon::Check, "Give again"),
-        ItemAction::Skip => Badge::new(Tone::Warn, Icon::Minus, "Leave for later"),
-    }
-}
-
-fn outcome(item: &BatchItem) -> Badge {
-    match (item.state, item.action) {
-        (ItemState::Pending, _) => Badge::new(Tone::Wait, Icon::Clock, "Waits"),
-        (ItemState::Done, ItemAction::Skip) => {
-            Badge::new(Tone::Warn, Icon::Minus, "Nothing booked")
-        }
-        (ItemState::Done, _) => Badge::new(Tone::Good, Icon::Check, "Booked"),
-        (ItemState::Superseded, _) => Badge::new(Tone::Warn, Icon::Alert, "Overtaken"),
-    }
 }
 
 fn filled(page: Page, now: Timestamp, found: &Found, query: &Fields) -> BatchPage {
@@ -380,7 +270,7 @@ mod tests {
     use super::*;
     use crate::domain::access::Role;
     use crate::domain::currency::Currency;
-    use crate::domain::verdict::RewardTo;
+    use crate::domain::verdict::{Reward, RewardTo};
     use crate::web::pages::admin::batches::tests::batch;
     use crate::web::samples::{frame, hold, now};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 
-use super::batch::{ItemRow, Whom, action};
+use super::items::{ItemRow, Whom, action};
 use crate::access::audit::{Action, announce};
 use crate::domain::access::Permission;
 use crate::domain::currency::Currency;

@@ -24,7 +24,7 @@ use crate::store::cases::CaseState;
 use crate::web::answer::{Answer, on_to, page, page_as, refused};
 use crate::web::input::{Fields, Sent};
 use crate::web::layout::{ConfirmPage, Page, Said};
-use crate::web::pages::marketing::referral::queue_state;
+use crate::web::pages::marketing::referral_parts::queue_state;
 use crate::web::parts::{Errors, Field, Link, State as Badge, When};
 use crate::web::{View, Web, format, url};
 

@@ -79,7 +79,12 @@ fn row(effect: &Effect, promoters: &Names) -> EffectRow {
     let badge = |verdict: &Verdict| Badge::verdict(verdict.state, false);
     let about = effect.after.as_ref().or(effect.before.as_ref());
     let id = about.map_or("", |verdict| verdict.referral.as_str());
-    let then = effect.after.as_ref().map(sentence);
+    // A sentence of one word says no more than the sign beside it.
+    let say = |verdict: &Verdict| Some(sentence(verdict)).filter(|words| words.contains(' '));
+    let then = effect
+        .after
+        .as_ref()
+        .map(|then| say(then).unwrap_or_default());
     EffectRow {
         link: Link::new(id, url::referral(id)),
         before: effect.before.as_ref().map(badge),

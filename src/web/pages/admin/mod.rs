@@ -12,6 +12,7 @@ pub mod cases;
 mod effects;
 pub mod event;
 pub mod events;
+mod items;
 pub mod keys;
 pub mod near_miss;
 pub mod near_misses;
@@ -21,7 +22,7 @@ mod samples;
 mod stake;
 pub mod user;
 pub mod users;
-mod words;
+pub(in crate::web::pages) mod words;
 
 use std::collections::BTreeMap;
 

@@ -84,6 +84,7 @@ fn sums(rewards: &[Reward]) -> String {
 fn spend(spend: &[Spend]) -> String {
     let mut sums: Vec<Money> = spend
         .iter()
+        .filter(|one| one.counted_minor != 0)
         .map(|one| Money::new(one.counted_minor, one.currency))
         .collect();
     sums.dedup();

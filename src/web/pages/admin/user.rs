@@ -35,6 +35,8 @@ pub(crate) struct UserPage {
     pub can_change: bool,
     pub fields: Vec<Field>,
     pub deactivated: bool,
+    /// They have not come in yet.
+    pub invited: bool,
     pub reach: Reach,
     pub sessions: Vec<(When, When)>,
 }
@@ -128,10 +130,11 @@ fn filled(
             ("Role", title(user.role).to_owned()),
             (
                 "Signs in by",
-                if user.has_password {
-                    "password or mail"
-                } else {
-                    "mail"
+                match (user.has_password, reach) {
+                    (true, Reach::Mail) => "password or mail",
+                    (false, Reach::Mail) => "mail",
+                    (true, _) => "password",
+                    (false, _) => "a link that an owner hands over",
                 }
                 .to_owned(),
             ),
@@ -158,6 +161,7 @@ fn filled(
         },
         errors,
         deactivated: user.state == UserState::Deactivated,
+        invited: user.state == UserState::Invited,
         reach,
         sessions: in_force
             .map(|session| (at(session.created_at), at(session.seen_at)))

@@ -91,9 +91,9 @@ fn row(user: &User, now: Timestamp) -> UserRow {
         role: title(user.role).to_owned(),
         state: state(user.state),
         signs_in: if user.has_password {
-            "Password or mail"
+            "Password or link"
         } else {
-            "Mail"
+            "Link"
         },
         seen: user.signed_in_at.map(|at| When::new(at, now)),
     }
@@ -141,15 +141,15 @@ pub(super) fn roles(view: &View) -> Vec<Choice> {
 }
 
 /// `GET /admin/invite`
-pub(crate) async fn new(view: View, Asked(query): Asked) -> Answer {
-    page(&form(&view, &query, Errors::none()))
+pub(crate) async fn new(State(web): State<Arc<Web>>, view: View, Asked(query): Asked) -> Answer {
+    page(&form(&web, &view, &query, Errors::none()))
 }
 
 /// `POST /admin/invite`
 pub(crate) async fn invite(State(web): State<Arc<Web>>, view: View, Sent(sent): Sent) -> Answer {
     let Some(role) = Role::parse(sent.text("role")) else {
         let errors = Errors::one("role", "Choose what they will be");
-        return refused(&form(&view, &sent, errors));
+        return refused(&form(&web, &view, &sent, errors));
     };
     let promoter = sent.some("promoter").map(PromoterId::from);
     let invitation = Invitation {
@@ -159,8 +159,29 @@ pub(crate) async fn invite(State(web): State<Arc<Web>>, view: View, Sent(sent): 
         promoter,
     };
     match web.app.access.invite(&invitation, &view.by).await {
-        Ok(user) => on_to(&url::user(user.id.as_str()), Some(Said::UserInvited)),
-        Err(error) => refused(&form(&view, &sent, errors(error)?)),
+        Ok(user) => on_to(&url::user(user.id.as_str()), Some(said(&web, &view))),
+        Err(error) => refused(&form(&web, &view, &sent, errors(error)?)),
+    }
+}
+
+/// What is said once somebody is invited: whether a mail goes out, and if not, what to do.
+pub(in crate::web::pages) fn said(web: &Web, view: &View) -> Said {
+    if web.app.config.smtp_url.is_some() {
+        Said::UserInvited
+    } else if view.signed.role == Role::Owner {
+        Said::UserInvitedByHand
+    } else {
+        Said::UserInvitedAskOwner
+    }
+}
+
+/// What becomes of the link of somebody who is being invited.
+pub(in crate::web::pages) const fn where_the_link_goes(by_mail: bool) -> &'static str {
+    if by_mail {
+        "A mail with the link goes there. The link is good for 7 days."
+    } else {
+        "No mail is set up, so nothing is sent: an owner is shown the link, to hand it over. It is \
+         good for 7 days."
     }
 }
 
@@ -190,22 +211,27 @@ pub(in crate::web::pages) fn errors(error: AccessError) -> Result<Errors, Proble
     }
 }
 
-fn form(view: &View, sent: &Fields, errors: Errors) -> FormPage {
+fn form(web: &Web, view: &View, sent: &Fields, errors: Errors) -> FormPage {
     let page = view
         .page("Invite somebody", "/admin/users")
         .under("Users", "/admin/users")
         .with_errors(errors.any());
-    filled(page, roles(view), sent, errors)
+    let by_mail = web.app.config.smtp_url.is_some();
+    filled(page, (roles(view), by_mail), sent, errors)
 }
 
-fn filled(page: Page, roles: Vec<Choice>, sent: &Fields, errors: Errors) -> FormPage {
+fn filled(
+    page: Page,
+    (roles, by_mail): (Vec<Choice>, bool),
+    sent: &Fields,
+    errors: Errors,
+) -> FormPage {
     let fill = |field: Field, name: &str| field.value(sent.raw(name)).error(errors.at(name));
     FormPage {
         page,
         fields: vec![
             fill(
-                Field::email("email", "Email address")
-                    .hint("Where the link goes. It is good for 7 days."),
+                Field::email("email", "Email address").hint(where_the_link_goes(by_mail)),
                 "email",
             ),
             fill(
@@ -274,6 +300,7 @@ pub(super) mod tests {
             .with_errors(true);
         let of = |role: Role| Choice::new(role.name(), title(role)).hint(means(role));
         let roles = Role::ALL.into_iter().map(of).collect();
-        hold("invite", &filled(page, roles, &Fields::default(), errors));
+        let nothing = Fields::default();
+        hold("invite", &filled(page, (roles, true), &nothing, errors));
     }
 }

@@ -83,7 +83,7 @@ pub(crate) const fn meaning(choice: &Choice) -> &'static str {
         Choice::Coupon => "The promoter whose coupon was used is rewarded.",
         Choice::Promoter { .. } => "Only this promoter is rewarded.",
         Choice::Allow => "The campaign’s rules decide, as for everybody else.",
-        Choice::Reject => "Nobody is rewarded for it.",
+        Choice::Reject => "This referral earns nothing.",
     }
 }
 

@@ -13,6 +13,7 @@ use super::{MoneyRow, no_such, rules_words};
 use crate::domain::access::Permission;
 use crate::domain::ids::CampaignId;
 use crate::store::campaigns::{StoredRevision, current_campaign, list_revisions};
+use crate::store::referral_links::get_campaign_link;
 use crate::store::reports::{RewardFilter, reward_totals};
 use crate::web::answer::Answer;
 use crate::web::input::Asked;
@@ -42,6 +43,8 @@ pub(crate) struct CampaignPage {
     pub edit: String,
     /// Where its referral links are set.
     pub link: String,
+    /// The page that they lead to, once one is set.
+    pub leads_to: Option<String>,
 }
 
 /// A revision's line.
@@ -94,6 +97,7 @@ pub(crate) async fn show(
         _ => None,
     };
     let tallies = by_campaign(&mut tx, connection).await?;
+    let links = get_campaign_link(&mut tx, connection, &campaign).await?;
     let filter = RewardFilter {
         campaign: Some(campaign),
         ..RewardFilter::default()
@@ -128,6 +132,7 @@ pub(crate) async fn show(
         referrals: url::with("/referrals", &[("campaign", &id)]),
         edit: format!("{here}/edit"),
         link: format!("{here}/link"),
+        leads_to: links.map(|links| links.landing_page.as_str().to_owned()),
         source: current.source,
         id,
     })
@@ -225,6 +230,7 @@ mod tests {
             referrals: "/referrals?campaign=spring-2026".to_owned(),
             edit: "/campaigns/spring-2026/edit".to_owned(),
             link: "/campaigns/spring-2026/link".to_owned(),
+            leads_to: None,
         };
         hold("campaign", &page);
     }

@@ -9,11 +9,13 @@ use axum::response::Response;
 use super::tally::{Tally, all, by_campaign, share};
 use super::{MoneyRow, campaigns::names, owed};
 use crate::domain::access::{Permission, Role};
+use crate::domain::decision::CaseKind;
 use crate::domain::time::{DAY_SECONDS, Timestamp};
 use crate::http::Problem;
 use crate::settle::schedule;
 use crate::store::reports::{self, RewardFilter};
 use crate::web::layout::Page;
+use crate::web::pages::admin::words;
 use crate::web::parts::{Empty, Link, Point, Trend, When};
 use crate::web::{View, Web, answer, format, url};
 
@@ -138,7 +140,11 @@ fn trend(points: Vec<Point>) -> Trend {
 
 fn waiting((kind, count): &(String, i64)) -> WaitingRow {
     WaitingRow {
-        what: format::code_words(kind),
+        // As the desk calls them.
+        what: CaseKind::parse(kind).map_or_else(
+            || format::code_words(kind),
+            |kind| words::kind(kind).to_owned(),
+        ),
         count: format::count(*count),
     }
 }
@@ -229,7 +235,7 @@ mod tests {
                 second: 7,
             }]),
             waiting: vec![WaitingRow {
-                what: "Duplicate customers".to_owned(),
+                what: "Several customers, one person".to_owned(),
                 count: "4".to_owned(),
             }],
             cases: Some(Link::new("Decide cases", "/admin/cases")),

@@ -13,6 +13,7 @@ pub mod promoters;
 pub mod reassign;
 pub mod referral;
 pub mod referral_form;
+pub(crate) mod referral_parts;
 mod referral_rows;
 pub mod referrals;
 pub mod reports;

@@ -8,16 +8,18 @@ use axum::extract::{Path, State};
 use super::promoters::standing;
 use super::referral_rows::{ReferralRow, complete, shown};
 use super::{MoneyRow, campaigns::names, no_such};
+use crate::access::users::{User, UserState};
 use crate::domain::access::Permission;
-use crate::domain::ids::{CouponId, PromoterId};
+use crate::domain::ids::{ConnectionId, CouponId, PromoterId};
 use crate::domain::people::Promoter;
 use crate::domain::referral_link::{CLICK_DAYS, day};
 use crate::http::Problem;
 use crate::registry::promoters::suspend;
-use crate::store::promoters::{StoredPromoter, get_promoter};
-use crate::store::referral_links::clicks_since;
+use crate::store::promoters::{StoredPromoter, get_promoter, promoters_by_code};
+use crate::store::referral_links::{campaign_links, clicks_since};
 use crate::store::reports::{RewardFilter, reward_totals};
 use crate::store::verdicts::{VerdictFilter, list_verdicts};
+use crate::store::{StoreError, Tx};
 use crate::track;
 use crate::web::answer::{Answer, on_to, page};
 use crate::web::input::Sent;
@@ -36,6 +38,8 @@ pub(crate) struct PromoterPage {
     pub state: Badge,
     pub about: Vec<(&'static str, String)>,
     pub since: When,
+    /// Why their link is nobody's, if it is.
+    pub shared: Option<String>,
     pub money: Vec<MoneyRow>,
     pub rows: Vec<ReferralRow>,
     pub empty: Option<Empty>,
@@ -73,14 +77,22 @@ pub(crate) async fn show(
     let campaigns = names(&mut tx, connection).await?;
     let since = day(view.now).saturating_sub(CLICK_DAYS - 1);
     let clicks = clicks_since(&mut tx, connection, &id, since).await?;
+    let has_landing = !campaign_links(&mut tx, connection).await?.is_empty();
+    let shared = shared(&mut tx, connection, &stored.promoter).await?;
     tx.rollback().await?;
+    let users = web.app.access.users_of_promoter(&id).await?;
     let promoter = stored.promoter;
     let mut about = about(&promoter);
     if let Some(code) = &promoter.code {
         let link = track::address(web.app.access.base_url(), code, None);
-        about.push(("Referral link", link));
+        let nowhere = " (leads nowhere yet: no campaign has a landing page)";
+        about.push((
+            "Referral link",
+            link + if has_landing { "" } else { nowhere },
+        ));
     }
     about.push(("Clicks, last 30 days", format::count(clicks)));
+    about.push(("Portal", portal(&users)));
     page(&PromoterPage {
         page: view
             .page(&promoter.name, "/promoters")
@@ -88,6 +100,7 @@ pub(crate) async fn show(
         state: standing(promoter.suspended),
         about,
         since: When::new(stored.created_at, view.now),
+        shared,
         money: money.iter().map(MoneyRow::from).collect(),
         empty: rows.is_empty().then(empty),
         rows: rows
@@ -100,6 +113,48 @@ pub(crate) async fn show(
         suspended: promoter.suspended,
         can_edit: view.may(Permission::PromotersWrite),
     })
+}
+
+/// Who shares their code, so that links with it are nobody's. No code is given twice any more;
+/// older ones may be.
+async fn shared(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    promoter: &Promoter,
+) -> Result<Option<String>, StoreError> {
+    let Some(code) = &promoter.code else {
+        return Ok(None);
+    };
+    let all = promoters_by_code(tx, connection, code).await?;
+    let others = all.iter().map(|stored| &stored.promoter);
+    let others: Vec<String> = others
+        .filter(|other| other.id != promoter.id)
+        .map(|other| format!("{} ({})", other.name, other.id))
+        .collect();
+    Ok((!others.is_empty()).then(|| {
+        let have = if others.len() == 1 { "has" } else { "have" };
+        let others = others.join(", ");
+        format!(
+            "{others} {have} the code {code} too, so nothing tells whose its links are, and they \
+             register nobody. Give all but one of them another code."
+        )
+    }))
+}
+
+/// Who comes into the portal as this promoter, in words.
+fn portal(users: &[User]) -> String {
+    let one = |user: &User| {
+        let state = match user.state {
+            UserState::Invited => "is invited and has not come in yet",
+            UserState::Active => "comes in",
+            UserState::Deactivated => "is deactivated",
+        };
+        format!("{} {state}", user.email)
+    };
+    match users {
+        [] => "nobody is invited".to_owned(),
+        users => users.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn empty() -> Empty {
@@ -202,6 +257,7 @@ mod tests {
             state: standing(true),
             about: vec![("Id", "prom_ana".to_owned())],
             since: When::new(now(), now()),
+            shared: Some("Ben has the code ANA10 too.".to_owned()),
             money: Vec::new(),
             rows: Vec::new(),
             empty: Some(empty()),

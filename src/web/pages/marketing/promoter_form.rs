@@ -150,6 +150,7 @@ pub(super) fn errors(error: RegistryError) -> Result<Errors, Problem> {
         }
         RegistryError::Conflict { code, message } => {
             let field = match code {
+                "code_in_use" => "code",
                 "coupon_in_use" => "coupons",
                 "id_taken" => "id",
                 _ => "",

@@ -9,8 +9,7 @@ use crate::domain::access::Permission;
 use crate::domain::ids::PromoterId;
 use crate::web::answer::{Answer, on_to, page, refused};
 use crate::web::input::Sent;
-use crate::web::layout::Said;
-use crate::web::pages::admin::users::errors;
+use crate::web::pages::admin::users::{errors, said, where_the_link_goes};
 use crate::web::pages::marketing::promoter_form::FormPage;
 use crate::web::parts::{Errors, Field};
 use crate::web::{View, Web, url};
@@ -19,7 +18,12 @@ use crate::web::{View, Web, url};
 pub(crate) async fn ask(State(web): State<Arc<Web>>, view: View, Path(id): Path<String>) -> Answer {
     let promoter = find(&web, &view, &id).await?.promoter;
     let email = promoter.email.map_or_else(String::new, |e| e.to_string());
-    page(&form(&view, (&id, &promoter.name), &email, Errors::none()))
+    page(&form(
+        (&web, &view),
+        (&id, &promoter.name),
+        &email,
+        Errors::none(),
+    ))
 }
 
 /// `POST /promoters/{id}/invite`
@@ -36,20 +40,28 @@ pub(crate) async fn invite(
     match invited.await {
         // There the link is shown to owners when no mail goes out.
         Ok(user) if view.may(Permission::UsersRead) => {
-            on_to(&url::user(user.id.as_str()), Some(Said::UserInvited))
+            on_to(&url::user(user.id.as_str()), Some(said(&web, &view)))
         }
-        Ok(_) => on_to(&url::promoter(&id), Some(Said::UserInvited)),
+        Ok(_) => on_to(&url::promoter(&id), Some(said(&web, &view))),
         Err(error) => {
             let errors = errors(error)?;
-            refused(&form(&view, (&id, &promoter.name), email, errors))
+            refused(&form((&web, &view), (&id, &promoter.name), email, errors))
         }
     }
 }
 
-fn form(view: &View, (id, name): (&str, &str), email: &str, errors: Errors) -> FormPage {
+fn form(
+    (web, view): (&Web, &View),
+    (id, name): (&str, &str),
+    email: &str,
+    errors: Errors,
+) -> FormPage {
     let here = url::promoter(id);
-    let hint = "A link to the portal goes there, good for 7 days. They see their own referrals \
-                and rewards, and nothing of anybody else.";
+    let link = where_the_link_goes(web.app.config.smtp_url.is_some());
+    let hint = format!(
+        "{link} In the portal they see their own referrals and rewards, and nothing of anybody \
+         else."
+    );
     FormPage {
         page: view
             .page(format!("Invite {name} to the portal"), "/promoters")

@@ -7,18 +7,18 @@ use askama::Template;
 use axum::extract::{Path, State};
 
 use super::no_such;
+use super::referral_parts::{PaymentRow, QueueRow, about, found_by, payment, progress, queued};
 use super::timeline::{Timeline, timeline};
 use crate::domain::access::Permission;
-use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{CustomerId, PromoterId, ReferralId};
 use crate::domain::money::Money;
 use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{MatchedBy, PaymentEvidence, Verdict, VerdictState};
+use crate::domain::verdict::{Verdict, VerdictState};
 use crate::evaluate::explain::sentence;
 use crate::registry::explain::{Explained, explain, history};
 use crate::store::promoters::get_promoter;
-use crate::store::qualifications::{Qualification, QualificationState};
+use crate::store::qualifications::QualificationState;
 use crate::store::referrals::get_referral;
 use crate::web::answer::Answer;
 use crate::web::layout::Page;
@@ -53,26 +53,6 @@ pub(crate) struct ReferralPage {
     pub reassign: Option<String>,
     /// Whose it is now, where what was settled is another's.
     pub given_to: Option<Link>,
-}
-
-/// A payment as the verdict saw it.
-#[derive(Debug)]
-pub(crate) struct PaymentRow {
-    pub id: String,
-    pub at: When,
-    pub amount: String,
-    pub refunded: String,
-    pub counts: Badge,
-    pub presumed: bool,
-}
-
-/// What the queue and the ledger have of it.
-#[derive(Debug)]
-pub(crate) struct QueueRow {
-    pub id: String,
-    pub state: Badge,
-    pub because: String,
-    pub changed: When,
 }
 
 /// `GET /referrals/{id}`
@@ -204,101 +184,17 @@ fn filled(
     }
 }
 
-fn progress(verdict: &Verdict) -> Vec<Progress> {
-    if verdict.state != VerdictState::Pending {
-        return Vec::new();
-    }
-    let bar = |spend: &crate::domain::verdict::Spend| {
-        let money = |minor| format::money(Money::new(minor, spend.currency));
-        let words = format!(
-            "{} of {}",
-            money(spend.counted_minor),
-            money(spend.needed_minor)
-        );
-        let label = format!("Spend in {}", spend.currency);
-        Progress::new(label, spend.counted_minor, spend.needed_minor, words)
-    };
-    verdict.spend.iter().map(bar).collect()
-}
-
-fn about(claim: Option<&Referral>) -> Vec<(&'static str, String)> {
-    let Some(claim) = claim else {
-        return vec![(
-            "Made by",
-            "a coupon; nobody registered the person".to_owned(),
-        )];
-    };
-    let email = claim.email.as_ref().map(CanonicalEmail::as_str);
-    let known = [
-        ("Email", email),
-        ("Uid", claim.uid.as_deref()),
-        ("Stripe customer", claim.stripe_customer_id.as_deref()),
-    ];
-    let rows = known.into_iter();
-    rows.filter_map(|(what, text)| Some((what, text?.to_owned())))
-        .collect()
-}
-
-const fn found_by(by: MatchedBy) -> &'static str {
-    match by {
-        MatchedBy::Admin => "linked by an admin",
-        MatchedBy::StripeId => "matched by Stripe id",
-        MatchedBy::Metadata => "matched by metadata",
-        MatchedBy::Email => "matched by email",
-        MatchedBy::Coupon => "brought by a coupon",
-    }
-}
-
-fn payment(payment: &PaymentEvidence, now: Timestamp) -> PaymentRow {
-    let money = |minor| format::money(Money::new(minor, payment.currency));
-    let counts = match payment.why {
-        None => Badge::new(Tone::Good, Icon::Check, "Counts"),
-        Some(why) if payment.counted => {
-            let words = format!("In part: {}", format::code_words(why.code()).to_lowercase());
-            Badge::new(Tone::Warn, Icon::Check, words)
-        }
-        Some(why) => Badge::new(Tone::Wait, Icon::Minus, format::code_words(why.code())),
-    };
-    PaymentRow {
-        id: payment.id.to_string(),
-        at: When::new(payment.occurred_at, now),
-        amount: money(payment.amount_minor),
-        refunded: match payment.refunded_minor {
-            0 => String::new(),
-            minor => money(minor),
-        },
-        counts,
-        presumed: payment.presumed_link,
-    }
-}
-
-/// How a qualification is shown.
-pub(crate) fn queue_state(state: QualificationState) -> Badge {
-    match state {
-        QualificationState::Queued => Badge::new(Tone::Wait, Icon::Clock, "Queued"),
-        QualificationState::Withdrawn => Badge::new(Tone::Warn, Icon::Minus, "Withdrawn"),
-        QualificationState::Settled => Badge::new(Tone::Good, Icon::Coin, "Settled"),
-        QualificationState::Reversed => Badge::new(Tone::Bad, Icon::Back, "Reversed"),
-    }
-}
-
-fn queued(qualification: &Qualification, now: Timestamp) -> QueueRow {
-    QueueRow {
-        id: qualification.id.to_string(),
-        state: queue_state(qualification.state),
-        because: format::code_words(&qualification.reason),
-        changed: When::new(qualification.changed_at, now),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::access::Role;
     use crate::domain::currency::Currency;
+    use crate::domain::email::CanonicalEmail;
     use crate::domain::reason::{LeftOut, ReasonCode};
     use crate::domain::time::Window;
-    use crate::domain::verdict::{MatchedCustomer, Reason, Reward, RewardTo, Spend};
+    use crate::domain::verdict::{
+        MatchedBy, MatchedCustomer, PaymentEvidence, Reason, Reward, RewardTo, Spend,
+    };
     use crate::registry::explain::{About, History, Moment, MomentKind};
     use crate::web::samples::{frame, hold, now};
 
@@ -381,7 +277,7 @@ mod tests {
                 moment(
                     60,
                     MomentKind::Ledger,
-                    "accrual in batch_slot.1",
+                    "settled in batch_slot.1",
                     Some(batch),
                 ),
             ],

@@ -14,6 +14,7 @@ use crate::domain::people::{Promoter, Referral};
 use crate::domain::referral_link::{CLICK_DAYS, day};
 use crate::domain::time::Timestamp;
 use crate::store::portal::verdicts_of_promoter;
+use crate::store::promoters::promoters_by_code;
 use crate::store::qualifications::{Qualification, qualifications_of_referrals};
 use crate::store::referral_links::{campaign_links, clicks_since};
 use crate::store::referrals::load_referrals;
@@ -79,12 +80,18 @@ pub(crate) async fn show(State(web): State<Arc<Web>>, view: View, Asked(query): 
     let since = day(view.now).saturating_sub(CLICK_DAYS - 1);
     let clicks = clicks_since(&mut tx, connection, &id, since).await?;
     let targets = campaign_links(&mut tx, connection).await?;
+    let code = promoter.code.as_deref().unwrap_or_default();
+    // Of a code that several have, links are nobody's.
+    let shared = promoters_by_code(&mut tx, connection, code).await?.len() > 1;
     tx.rollback().await?;
     let running = targets.into_iter().map(|link| link.campaign);
     let running: Vec<CampaignId> = running.filter(|id| runs(&names, id, view.now)).collect();
-    let links = own_links(web.app.access.base_url(), &promoter, &running, &names);
+    let links = match shared {
+        true => Vec::new(),
+        false => own_links(web.app.access.base_url(), &promoter, &running, &names),
+    };
     let coupons: Vec<String> = promoter.coupons.iter().map(CouponId::to_string).collect();
-    let no_link = no_link(&promoter, running.is_empty());
+    let no_link = no_link(&promoter, running.is_empty(), shared);
     answer::page(&ReferralsPage {
         page: view.page("Your referrals", "/portal"),
         suspended: promoter.suspended.then_some(SUSPENDED),
@@ -181,8 +188,12 @@ fn own_links(
     links.collect()
 }
 
-fn no_link(promoter: &Promoter, nothing_runs: bool) -> Option<&'static str> {
+fn no_link(promoter: &Promoter, nothing_runs: bool, shared: bool) -> Option<&'static str> {
     match (&promoter.code, nothing_runs) {
+        _ if shared => Some(
+            "Your link works for nobody at the moment, because somebody else was given the same \
+             code. Ask the people who invited you for another one.",
+        ),
         (None, _) => Some(
             "You have no link yet, because you have no code. Ask the people who invited you for \
              one.",

@@ -7,18 +7,23 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 
-use super::words::{amounts, moved};
+use super::words::{amounts, held, left, moved};
 use super::{Names, ROWS, SUSPENDED, own, page_number, pager, promoter_id};
-use crate::domain::ids::{QualificationId, ReferralId};
+use crate::domain::ids::{ConnectionId, QualificationId, ReferralId};
 use crate::domain::ledger::Account;
 use crate::domain::money::Money;
+use crate::domain::reason::ReasonCode;
 use crate::domain::time::Timestamp;
+use crate::domain::verdict::Verdict;
 use crate::settle::schedule;
+use crate::store::batch_items::reasons_left;
 use crate::store::ledger::{
     Transaction, TransactionKind, balances, transactions_of_qualifications,
 };
 use crate::store::portal::rewards_of_promoter;
 use crate::store::qualifications::{Qualification, QualificationState};
+use crate::store::verdicts::load_verdicts;
+use crate::store::{StoreError, Tx};
 use crate::web::answer::{self, Answer};
 use crate::web::input::Asked;
 use crate::web::layout::Page;
@@ -66,6 +71,7 @@ pub(crate) async fn show(State(web): State<Arc<Web>>, view: View, Asked(query): 
     let names = Names::of(&mut tx, connection, &referrals).await?;
     let ids: Vec<QualificationId> = stored.iter().map(|one| one.id.clone()).collect();
     let booked = transactions_of_qualifications(&mut tx, connection, &ids).await?;
+    let waits = waits(&mut tx, connection, &stored).await?;
     let account = Account::Promoter(id);
     let balance = balances(&mut tx, connection, std::slice::from_ref(&account)).await?;
     tx.rollback().await?;
@@ -75,7 +81,8 @@ pub(crate) async fn show(State(web): State<Arc<Web>>, view: View, Asked(query): 
     let cron = &web.app.config.settle_cron.schedule;
     let rows = stored.iter().map(|one| {
         let last = last.get(&one.id).copied();
-        shown(one, last, &names, (cron, view.now))
+        let waits = waits.get(&one.id).copied();
+        shown(one, (last, waits), &names, (cron, view.now))
     });
     let rows: Vec<Row> = rows.collect();
     let next = schedule::next(cron, view.now);
@@ -94,9 +101,42 @@ pub(crate) async fn show(State(web): State<Arc<Web>>, view: View, Asked(query): 
     })
 }
 
+/// What rewards wait for that are not simply due: a limit of the campaign at the last batch, or
+/// a verdict that is not decided yet.
+async fn waits(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    stored: &[Qualification],
+) -> Result<HashMap<QualificationId, ReasonCode>, StoreError> {
+    let of = |state| stored.iter().filter(move |one| one.state == state);
+    let queued: Vec<QualificationId> = of(QualificationState::Queued)
+        .map(|one| one.id.clone())
+        .collect();
+    let left = reasons_left(tx, connection, &queued).await?;
+    let known = |text: &str| ReasonCode::ALL.iter().find(|code| code.code() == text);
+    let mut waits: HashMap<QualificationId, ReasonCode> = left
+        .into_iter()
+        .filter_map(|(id, reason)| Some((id, *known(&reason)?)))
+        .collect();
+    let held: Vec<&Qualification> = of(QualificationState::Withdrawn).collect();
+    let keys: Vec<_> = held
+        .iter()
+        .map(|one| (one.campaign.clone(), one.referral.clone()))
+        .collect();
+    let verdicts = load_verdicts(tx, connection, &keys).await?;
+    for one in held {
+        let mut about = verdicts.iter().map(|stored| &stored.verdict);
+        let about = about.find(|v| v.campaign == one.campaign && v.referral == one.referral);
+        if let Some(code) = about.and_then(Verdict::code) {
+            waits.insert(one.id.clone(), code);
+        }
+    }
+    Ok(waits)
+}
+
 fn shown(
     one: &Qualification,
-    last: Option<&Transaction>,
+    (last, waits): (Option<&Transaction>, Option<ReasonCode>),
     names: &Names,
     (cron, now): (&cron::Schedule, Timestamp),
 ) -> Row {
@@ -105,9 +145,17 @@ fn shown(
     let (state, words, at) = match one.state {
         QualificationState::Queued => {
             let due = due_at(cron, one.settle_after, now);
-            let badge = Badge::new(Tone::Wait, Icon::Clock, "Pending");
-            let words = "Due with the batch of".to_owned();
-            (badge, words, due.map(|due| When::new(due, now)))
+            let due = due.map(|due| When::new(due, now));
+            match waits {
+                None => {
+                    let badge = Badge::new(Tone::Wait, Icon::Clock, "Pending");
+                    (badge, "Due with the batch of".to_owned(), due)
+                }
+                Some(code) => (on_hold(), left(code), due),
+            }
+        }
+        QualificationState::Withdrawn if waits.is_some() => {
+            (on_hold(), waits.map(held).unwrap_or_default(), None)
         }
         QualificationState::Settled => {
             let badge = Badge::new(Tone::Good, Icon::Coin, "Settled");
@@ -135,6 +183,10 @@ fn shown(
         words,
         at,
     }
+}
+
+fn on_hold() -> Badge {
+    Badge::new(Tone::Warn, Icon::Clock, "On hold")
 }
 
 fn lower(words: &str) -> String {
@@ -233,7 +285,7 @@ mod tests {
 
     #[test]
     fn rewards_by_state_and_none() {
-        use QualificationState::{Queued, Reversed, Settled};
+        use QualificationState::{Queued, Reversed, Settled, Withdrawn};
         use TransactionKind::{Accrual, Reversal};
         let cron = schedule();
         let names = Names {
@@ -241,7 +293,12 @@ mod tests {
             ..Names::default()
         };
         let row = |state, last: Option<Transaction>| {
-            shown(&reward(state), last.as_ref(), &names, (&cron, now()))
+            let last = (last.as_ref(), None);
+            shown(&reward(state), last, &names, (&cron, now()))
+        };
+        let waiting = |state, code| {
+            let why = (None, Some(code));
+            shown(&reward(state), why, &names, (&cron, now()))
         };
         let page = |rows: Vec<Row>, balance: Vec<String>, owes| RewardsPage {
             page: frame(Role::Promoter).page("Your rewards", "/portal/rewards"),
@@ -255,6 +312,9 @@ mod tests {
         };
         let rows = vec![
             row(Queued, None),
+            waiting(Queued, ReasonCode::BudgetExhausted),
+            waiting(Queued, ReasonCode::PromoterLimitReached),
+            waiting(Withdrawn, ReasonCode::RefundHold),
             row(Settled, Some(booked(Accrual, "threshold_met"))),
             row(Settled, Some(booked(Reversal, "threshold_met"))),
             row(Reversed, Some(booked(Reversal, "refunded_below_threshold"))),

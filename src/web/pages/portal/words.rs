@@ -109,6 +109,42 @@ const fn plain(code: ReasonCode) -> &'static str {
     }
 }
 
+/// What a reward waits for that is earned and was left for a later batch; an instant follows.
+pub(super) fn left(code: ReasonCode) -> String {
+    let why = match code {
+        ReasonCode::PromoterLimitReached => {
+            "Waits until the campaign has room: you have as many rewards as it gives to one \
+             promoter."
+        }
+        ReasonCode::BudgetExhausted => {
+            "Waits until the campaign has money again: its budget is used up."
+        }
+        other => plain(other),
+    };
+    format!("{why} It is looked at again with the batch of")
+}
+
+/// What a reward waits for that was earned and is not certain any more.
+pub(super) fn held(code: ReasonCode) -> String {
+    let then = match code {
+        ReasonCode::PromoterSuspended => {
+            "It is not settled while your account is suspended. Ask the people who invited you."
+        }
+        ReasonCode::RefundHold => {
+            "A refund is on its way. If it fails, the reward is due again; if not, it depends on \
+             what is left of the payment."
+        }
+        ReasonCode::DisputeOpen => {
+            "A payment is disputed at the bank. If the dispute is won, the reward is due again."
+        }
+        ReasonCode::AwaitingInvoice => {
+            "A payment waits for its invoice. Once it is there, the reward may be due again."
+        }
+        other => plain(other),
+    };
+    then.to_owned()
+}
+
 /// Why money moved, for a statement: by the kind of booking and the code of its cause.
 pub(super) fn moved(kind: TransactionKind, cause: &str) -> &'static str {
     match kind {

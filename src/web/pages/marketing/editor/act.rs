@@ -24,22 +24,22 @@ pub(super) async fn act(web: &Arc<Web>, view: &View, id: Option<String>, sent: &
         let errors = edited.rules().err();
         edited.as_file = true;
         let errors = errors.map(|_| edited.rules().err().unwrap_or_default());
-        return show(web, view, &edited, errors.unwrap_or_default(), false, None);
+        return show(view, &edited, errors.unwrap_or_default(), false, None);
     }
     let rules = match edited.rules() {
         Ok(rules) => rules,
-        Err(errors) => return show(web, view, &edited, errors, false, None),
+        Err(errors) => return show(view, &edited, errors, false, None),
     };
     edited.base.clone_from(&edited.source);
     edited.typed = None;
     match wanted {
         "form" => {
             edited.as_file = false;
-            show(web, view, &edited, Errors::none(), false, None)
+            show(view, &edited, Errors::none(), false, None)
         }
         "try" => try_it(web, view, &edited, rules, sent).await,
         "save" => keep(web, view, &edited, &rules).await,
-        _ => show(web, view, &edited, Errors::none(), true, None),
+        _ => show(view, &edited, Errors::none(), true, None),
     }
 }
 
@@ -62,16 +62,17 @@ async fn try_it(
     let started = web
         .backtests
         .start(&web.app, connection, edited.draft(), (rules, live), days);
-    match started {
+    match started.await {
         Ok(job) => {
             let place = url::with(&edited.action(), &[("backtest", &job.id)]);
             on_to(&format!("{place}#tried"), None)
         }
         Err(NotStarted::Busy) => {
             let errors = Errors::one("", NotStarted::Busy.to_string());
-            show(web, view, edited, errors, false, None)
+            show(view, edited, errors, false, None)
         }
         Err(NotStarted::NoChance(_)) => Err(Problem::internal()),
+        Err(NotStarted::Store(error)) => Err(error.into()),
     }
 }
 
@@ -79,7 +80,7 @@ async fn try_it(
 async fn keep(web: &Web, view: &View, edited: &Edited, rules: &Campaign) -> Answer {
     if edited.reason.is_empty() {
         let errors = Errors::one("reason", "Say why, for whoever reads the history");
-        return show(web, view, edited, errors, false, None);
+        return show(view, edited, errors, false, None);
     }
     let author = Author {
         by: &view.by,
@@ -116,14 +117,12 @@ async fn keep(web: &Web, view: &View, edited: &Edited, rules: &Campaign) -> Answ
             } else {
                 ""
             };
-            show(web, view, edited, Errors::one(field, words), false, None)
+            show(view, edited, Errors::one(field, words), false, None)
         }
         Err(RegistryError::Invalid { message, .. } | RegistryError::Conflict { message, .. }) => {
-            show(web, view, edited, Errors::one("", message), false, None)
+            show(view, edited, Errors::one("", message), false, None)
         }
-        Err(RegistryError::Rules(problems)) => {
-            show(web, view, edited, in_file(&problems), false, None)
-        }
+        Err(RegistryError::Rules(problems)) => show(view, edited, in_file(&problems), false, None),
         Err(error) => Err(error.into()),
     }
 }

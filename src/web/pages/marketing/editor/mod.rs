@@ -15,8 +15,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 use super::no_such;
+use crate::backtests::Job;
 use crate::domain::access::Permission;
 use crate::domain::ids::CampaignId;
+use crate::http::Problem;
 use crate::rules;
 use crate::store::campaigns::current_campaign;
 use crate::web::answer::{Answer, page_as};
@@ -71,44 +73,36 @@ pub(crate) async fn edit(
     Path(id): Path<String>,
     Asked(query): Asked,
 ) -> Answer {
-    if let Some(edited) = draft_of(&web, &view, &query, Some(&id)) {
-        return show(
-            &web,
-            &view,
-            &edited,
-            Errors::none(),
-            false,
-            query.some("backtest"),
-        );
+    if let Some((edited, job)) = draft_of(&web, &view, &query, Some(&id)).await? {
+        return show(&view, &edited, Errors::none(), false, Some(&job));
     }
     let mut tx = web.app.db.read().await?;
     let stored = current_campaign(&mut tx, view.connection(), &CampaignId::from(id)).await?;
     tx.rollback().await?;
     let stored = stored.ok_or_else(|| no_such("campaign"))?;
     let edited = Edited::of_stored(stored, query.raw("view") == "file");
-    show(&web, &view, &edited, Errors::none(), false, None)
+    show(&view, &edited, Errors::none(), false, None)
 }
 
-/// The draft of a backtest, if it belongs to this editor.
-fn draft_of(web: &Web, view: &View, query: &Fields, campaign: Option<&str>) -> Option<Edited> {
-    let job = web
-        .backtests
-        .get(view.connection(), query.some("backtest")?)?;
-    let draft = &job.draft;
-    (draft.campaign.as_deref() == campaign).then(|| Edited::of_draft(draft))
+/// A backtest with its draft, if it belongs to this editor.
+async fn draft_of(
+    web: &Web,
+    view: &View,
+    query: &Fields,
+    campaign: Option<&str>,
+) -> Result<Option<(Edited, Arc<Job>)>, Problem> {
+    let Some(id) = query.some("backtest") else {
+        return Ok(None);
+    };
+    let job = web.backtests.get(&web.app, view.connection(), id).await?;
+    let mine = job.filter(|job| job.draft.campaign.as_deref() == campaign);
+    Ok(mine.map(|job| (Edited::of_draft(&job.draft), job)))
 }
 
 /// `GET /new-campaign`: the samples to begin with, or the editor with one of them.
 pub(crate) async fn new(State(web): State<Arc<Web>>, view: View, Asked(query): Asked) -> Answer {
-    if let Some(edited) = draft_of(&web, &view, &query, None) {
-        return show(
-            &web,
-            &view,
-            &edited,
-            Errors::none(),
-            false,
-            query.some("backtest"),
-        );
+    if let Some((edited, job)) = draft_of(&web, &view, &query, None).await? {
+        return show(&view, &edited, Errors::none(), false, Some(&job));
     }
     let Some(sample) = query.some("sample") else {
         return choose(&view);
@@ -124,7 +118,7 @@ pub(crate) async fn new(State(web): State<Arc<Web>>, view: View, Asked(query): A
         reason: String::new(),
         typed: None,
     };
-    show(&web, &view, &edited, Errors::none(), false, None)
+    show(&view, &edited, Errors::none(), false, None)
 }
 
 /// `POST /campaigns/{id}/edit`
@@ -143,12 +137,11 @@ pub(crate) async fn add(State(web): State<Arc<Web>>, view: View, Sent(sent): Sen
 }
 
 fn show(
-    web: &Web,
     view: &View,
     edited: &Edited,
     errors: Errors,
     checked: bool,
-    backtest: Option<&str>,
+    backtest: Option<&Arc<Job>>,
 ) -> Answer {
     let readable = rules::parse("the campaign", &edited.source).ok();
     // The form needs a file that can be read, unless it is the form that cannot.
@@ -159,8 +152,7 @@ fn show(
         (None, None) => Fields::default(),
     };
     let base = rules::parse("base", &edited.base).ok();
-    let job = backtest.and_then(|id| web.backtests.get(view.connection(), id));
-    let tried = job.map(|job| tried::part(&job, view.now));
+    let tried = backtest.map(|job| tried::part(job, view.now));
     let running = tried.as_ref().is_some_and(|tried| tried.running);
     let status = if errors.any() {
         StatusCode::UNPROCESSABLE_ENTITY
@@ -179,7 +171,7 @@ fn show(
         page = page.under(id, url::campaign(id));
     }
     if running {
-        let job = [("backtest", backtest.unwrap_or_default())];
+        let job = [("backtest", backtest.map_or("", |job| job.id.as_str()))];
         let place = url::with(&edited.action(), &job);
         page = page.refreshed(tried::REFRESH_SECONDS, place);
     }

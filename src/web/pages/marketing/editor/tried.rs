@@ -77,7 +77,7 @@ pub(crate) async fn tried(
     view: View,
     Path(id): Path<String>,
 ) -> Answer {
-    let job = web.backtests.get(view.connection(), &id);
+    let job = web.backtests.get(&web.app, view.connection(), &id).await?;
     let job = job.ok_or_else(|| no_such("backtest"))?;
     page(&part(&job, view.now))
 }
@@ -88,9 +88,8 @@ pub(crate) async fn stop(
     view: View,
     Path(id): Path<String>,
 ) -> Answer {
-    let job = web.backtests.get(view.connection(), &id);
+    let job = web.backtests.stop(&web.app, view.connection(), &id).await?;
     let job = job.ok_or_else(|| no_such("backtest"))?;
-    job.stop();
     let editor = match &job.draft.campaign {
         Some(campaign) => format!("{}/edit", url::campaign(campaign)),
         None => "/new-campaign".to_owned(),

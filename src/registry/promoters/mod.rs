@@ -1,4 +1,7 @@
-//! Registering and changing promoters. A coupon id belongs to at most one of them.
+//! Registering and changing promoters. A coupon id belongs to at most one of them, and so does
+//! the code of a link.
+
+mod checks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,23 +14,17 @@ use crate::access::audit::{Action, digest, note};
 use crate::clock::Clock;
 use crate::domain::access::By;
 use crate::domain::email::CanonicalEmail;
-use crate::domain::fact::{ObjectKind, ObjectState};
 use crate::domain::ids::{ConnectionId, CouponId, PromoterId};
 use crate::domain::people::Promoter;
-use crate::rules::{CouponProblem, KnownCoupons, check_coupon_id, check_promoter_coupons};
 use crate::store::dirty::mark_promoters;
 use crate::store::leases::{Stage, enter};
-use crate::store::objects::objects_of_kind;
 use crate::store::promoters::{
-    StoredPromoter, get_promoter, load_promoters, owners_of_coupons, set_suspended,
-    upsert_promoters,
+    StoredPromoter, get_promoter, load_promoters, set_suspended, upsert_promoters,
 };
-use crate::store::{Db, StoreError, Tx, retry};
+use crate::store::{Db, Tx, retry};
 
 use super::RegistryError;
-
-/// Coupons and promotion codes looked at per page while learning which are known.
-const PAGE: u32 = 500;
+use checks::{check, check_codes, check_owners, known_coupons};
 
 /// A promoter as somebody writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -61,7 +58,7 @@ pub async fn put(
     retry(|| async {
         let mut tx = db.begin().await?;
         enter(&mut tx, connection, Stage::Register).await?;
-        let promoters = put_in(&mut tx, connection, clock, inputs).await?;
+        let promoters = put_in(&mut tx, connection, clock, inputs, by).await?;
         if !promoters.is_empty() {
             let what = json!({ "promoters": promoters.len(), "digest": digest(&promoters) });
             let entry = (Action::PromotersImported, "promoters".to_owned(), what);
@@ -180,7 +177,7 @@ async fn put_one(
     (before, input): (Option<&Promoter>, &PromoterInput),
     by: &By,
 ) -> Result<StoredPromoter, RegistryError> {
-    put_in(&mut tx, connection, clock, std::slice::from_ref(input))
+    put_in(&mut tx, connection, clock, std::slice::from_ref(input), by)
         .await
         .map_err(|error| match error {
             RegistryError::Invalid {
@@ -242,6 +239,7 @@ async fn put_in(
     connection: &ConnectionId,
     clock: &dyn Clock,
     inputs: &[PromoterInput],
+    by: &By,
 ) -> Result<Vec<Promoter>, RegistryError> {
     let known = known_coupons(tx, connection).await?;
     let mut promoters = Vec::with_capacity(inputs.len());
@@ -258,13 +256,14 @@ async fn put_in(
         }
         promoters.push(promoter);
     }
-    check_owners(tx, connection, &promoters).await?;
+    check_owners(tx, connection, &promoters, by).await?;
     let ids: Vec<PromoterId> = ids.into_iter().collect();
     let before: BTreeMap<PromoterId, Promoter> = load_promoters(tx, connection, &ids)
         .await?
         .into_iter()
         .map(|stored| (stored.promoter.id.clone(), stored.promoter))
         .collect();
+    check_codes(tx, connection, (&before, &promoters), by).await?;
     for promoter in &mut promoters {
         promoter.suspended = before
             .get(&promoter.id)
@@ -278,124 +277,6 @@ async fn put_in(
     upsert_promoters(tx, connection, &promoters, clock.now()).await?;
     mark_promoters(tx, connection, &ids, &coupons, clock.now_us()).await?;
     Ok(promoters)
-}
-
-fn check(
-    index: usize,
-    input: &PromoterInput,
-    known: &KnownCoupons,
-) -> Result<Promoter, RegistryError> {
-    let at = |field: &str| format!("/{index}/{field}");
-    let id = super::referrals::plain(&input.id, &at("id"))?;
-    let name = input.name.trim();
-    if name.is_empty() || name.chars().count() > 120 || name.chars().any(char::is_control) {
-        let message = "a name has 1 to 120 characters and no control characters";
-        return Err(RegistryError::invalid("name_invalid", &at("name"), message));
-    }
-    let email = match input
-        .email
-        .as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-    {
-        None => None,
-        Some(text) => Some(CanonicalEmail::parse(text).ok_or_else(|| {
-            let message = "this is not an email address; write it like ana@example.com";
-            RegistryError::invalid("email_invalid", &at("email"), message)
-        })?),
-    };
-    let mut coupons = Vec::new();
-    for (position, coupon) in input.coupons.iter().enumerate() {
-        let coupon = check_coupon_id(coupon, known)
-            .map_err(|problem| coupon_refused(&problem, &format!("/{index}/coupons/{position}")))?;
-        if !coupons.contains(&coupon) {
-            coupons.push(coupon);
-        }
-    }
-    coupons.sort_unstable();
-    let optional = |text: &Option<String>, field: &str| match text.as_deref() {
-        None | Some("") => Ok(None),
-        Some(text) => super::referrals::plain(text, &at(field)).map(Some),
-    };
-    Ok(Promoter {
-        id: PromoterId::new(id),
-        name: name.to_owned(),
-        email,
-        code: optional(&input.code, "code")?,
-        coupons,
-        stripe_customer_id: optional(&input.stripe_customer_id, "stripe_customer_id")?,
-        suspended: false,
-    })
-}
-
-fn coupon_refused(problem: &CouponProblem, pointer: &str) -> RegistryError {
-    RegistryError::invalid(problem.code(), pointer, problem.to_string())
-}
-
-/// Refuses a coupon that two of these promoters, or one of them and another, would share.
-async fn check_owners(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    promoters: &[Promoter],
-) -> Result<(), RegistryError> {
-    let pairs: Vec<(&PromoterId, &CouponId)> = promoters
-        .iter()
-        .flat_map(|p| p.coupons.iter().map(move |c| (&p.id, c)))
-        .collect();
-    let in_use = |problem: String| RegistryError::Conflict {
-        code: "coupon_in_use",
-        message: problem,
-    };
-    if let Err(problems) = check_promoter_coupons(pairs.iter().copied()) {
-        let first = problems
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        return Err(in_use(first));
-    }
-    let coupons: Vec<CouponId> = pairs.iter().map(|(_, coupon)| (*coupon).clone()).collect();
-    let ids: BTreeSet<&PromoterId> = promoters.iter().map(|p| &p.id).collect();
-    let owners = owners_of_coupons(tx, connection, &coupons).await?;
-    let Some((coupon, owner)) = owners.iter().find(|(_, owner)| !ids.contains(owner)) else {
-        return Ok(());
-    };
-    let name = match get_promoter(tx, connection, owner).await? {
-        Some(stored) => format!("{} ({owner})", stored.promoter.name),
-        None => owner.to_string(),
-    };
-    Err(in_use(format!(
-        "the coupon {coupon} belongs to {name}; take it from there first"
-    )))
-}
-
-/// What events have told of coupons and promotion codes, so that a code in the place of an id
-/// is refused by name.
-async fn known_coupons(tx: &mut Tx, connection: &ConnectionId) -> Result<KnownCoupons, StoreError> {
-    let mut known = KnownCoupons::new();
-    for kind in [ObjectKind::Coupon, ObjectKind::PromotionCode] {
-        let mut after: Option<String> = None;
-        loop {
-            let page = objects_of_kind(tx, connection, kind, after.as_deref(), PAGE).await?;
-            for object in &page {
-                match &object.state {
-                    ObjectState::Coupon(_) => known.add_coupon(object.key.id.as_str().into()),
-                    ObjectState::PromotionCode(state) => {
-                        if let Some(coupon) = &state.coupon {
-                            for code in state.code.values() {
-                                known.add_promotion_code(&object.key.id, code, coupon.clone());
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            match page.last() {
-                Some(last) if page.len() >= PAGE as usize => after = Some(last.key.id.clone()),
-                _ => break,
-            }
-        }
-    }
-    Ok(known)
 }
 
 /// Suspends a promoter or lifts it, and has its referrals judged again.
