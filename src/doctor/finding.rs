@@ -214,7 +214,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(at: Timestamp, stripe: Reach, mut checks: Vec<Finding>) -> Self {
+    pub(crate) fn new(at: Timestamp, stripe: Reach, mut checks: Vec<Finding>) -> Self {
         checks.sort_by_key(|finding| finding.area);
         let count = |state| checks.iter().filter(|one| one.state == state).count();
         Self {
