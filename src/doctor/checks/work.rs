@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_slot_that_was_missed_is_worse_when_something_is_due() {
-        let missed = |late, due| {
+        let missed = |late: i64, due| {
             let mut seen = healthy();
             seen.stored.slot = Some(Slot {
                 at: seen.now.plus_seconds(-late),
