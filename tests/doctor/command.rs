@@ -49,8 +49,6 @@ impl Shop {
             ("STRIPE_MODE", "live"),
             ("STRIPE_ACCOUNT", "acct_1"),
             ("STRIPE_WEBHOOK_SECRET", "whsec_of_the_doctor"),
-            // Its last instant is before any of these installations.
-            ("SETTLE_CRON", "0 0 0 1 1 *"),
         ];
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let shop = Self {

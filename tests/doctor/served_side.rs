@@ -11,6 +11,7 @@ use crate::command::check;
 use crate::stripe::Stripe;
 
 #[path = "../support/served.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod served;
 
 use served::{Served, at};

@@ -112,7 +112,7 @@ pub(super) fn coupons_exist(seen: &Seen) -> Finding {
         },
         |check, count| {
             check.problem(
-                format!("{} not there; nothing is attributed by them", plural(count, "coupon")),
+                format!("{} not there: no payment carries such an ID", plural(count, "coupon")),
                 "Give the promoter the ID of the coupon, exactly as Stripe's dashboard shows it: capitals count.",
             )
         },
@@ -136,7 +136,7 @@ pub(super) fn coupons_are_ids(seen: &Seen) -> Finding {
         },
         |check, count| {
             check.problem(
-                format!("{} stand in the place of a coupon ID", plural(count, "promotion code")),
+                format!("{} in the place of a coupon ID", plural(count, "promotion code")),
                 "Give the promoter the ID of the coupon instead: what customers type is the code, what payments carry is the coupon.",
             )
         },
@@ -158,7 +158,7 @@ pub(super) fn coupons_not_shared(seen: &Seen) -> Finding {
         },
         |check, count| {
             check.warning(
-                format!("{} given by several promotion codes", plural(count, "coupon")),
+                format!("{} with several promotion codes", plural(count, "coupon")),
                 "Whoever types any of these codes counts for the one promoter. If the codes are of different people, make a coupon for each.",
             )
         },
@@ -177,7 +177,7 @@ pub(super) fn coupons_not_free(seen: &Seen) -> Finding {
         |check, count| {
             check.warning(
                 format!(
-                    "{} 100 % off; payments of zero never count",
+                    "{} with 100 % off; payments of zero never count",
                     plural(count, "coupon")
                 ),
                 "Use a smaller discount, or make sure that later payments are without it.",

@@ -125,7 +125,7 @@ fn fields(check: Check, looked_at: usize, blank: &[String], field: &str, next: &
 pub(super) fn customers_sharing_email(seen: &Seen) -> Finding {
     let shared = &seen.stored.shared_emails;
     if shared.is_empty() {
-        return SHARED.ok(format!("among the first {EMAILS_MAX} at most"));
+        return SHARED.ok(format!("no two share one, of {EMAILS_MAX} emails at most"));
     }
     let customers: i64 = shared.iter().map(|(_, count)| *count).sum();
     SHARED

@@ -80,7 +80,7 @@ pub(super) fn batch_on_time(seen: &Seen) -> Finding {
         return on_time(BATCH, waited, words);
     }
     let Some(slot) = &seen.stored.slot else {
-        return BATCH.ok("the schedule has had no instant yet; batches run by hand");
+        return BATCH.ok("the schedule has had no instant in the last months; batches run by hand");
     };
     let at = slot.at.words();
     match &slot.batch {
