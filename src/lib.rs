@@ -31,6 +31,7 @@
 //! | [`offline`] | the evaluator on files, or on what is stored: backtests |
 //! | [`http`] | the server loop, problems, bodies |
 //! | [`access`] | users, sessions, keys, the table of routes with what each needs, the audit log |
+//! | [`doctor`] | one list of checks: settings, Stripe's side of it, and what is stored |
 //! | [`notify`] | mails: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
 //! | [`track`] | referral links, the script on landing pages, and the leads it sends |
@@ -54,6 +55,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod domain;
 pub mod evaluate;
 pub mod http;

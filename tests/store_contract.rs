@@ -69,6 +69,8 @@ async fn reopened(db: Db, url: &str) -> Vec<(String, u64, String)> {
 mod access;
 #[path = "store_contract/by_customer.rs"]
 mod by_customer;
+#[path = "store_contract/doctor.rs"]
+mod doctor;
 #[path = "store_contract/events.rs"]
 mod events;
 #[path = "store_contract/events_apart.rs"]

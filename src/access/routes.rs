@@ -165,8 +165,8 @@ use Area::{Api, Machine, Page};
 use Needs::{May, Public, SignedIn};
 use Permission::{
     AuditRead, BatchesRead, BatchesWrite, CampaignsBacktest, CampaignsRead, CampaignsWrite,
-    CasesRead, CasesWrite, ConnectionsRead, CustomersRead, EventsRead, EventsWrite, KeysRead,
-    KeysWrite, LedgerRead, PortalRead, PromotersRead, PromotersWrite, QualificationsRead,
+    CasesRead, CasesWrite, ConnectionsRead, CustomersRead, DoctorRead, EventsRead, EventsWrite,
+    KeysRead, KeysWrite, LedgerRead, PortalRead, PromotersRead, PromotersWrite, QualificationsRead,
     ReferralsRead, ReferralsReassign, ReferralsWrite, UsersRead, UsersWrite,
 };
 use Verb::{Get, Options, Patch, Post, Put};
@@ -262,6 +262,7 @@ table! {
     API_ENTRIES, Get "/api/v1/ledger/entries", Api, May(LedgerRead);
     API_CONNECTIONS, Get "/api/v1/connections", Api, May(ConnectionsRead);
     API_CONNECTION, Get "/api/v1/connections/{id}", Api, May(ConnectionsRead);
+    API_DOCTOR, Get "/api/v1/doctor", Api, May(DoctorRead);
 
     API_DOCUMENT, Get "/api/openapi.json", Machine, Public;
     API_DOCS, Get "/api/docs", Page, Public;
@@ -346,6 +347,7 @@ table! {
     KEY_REVOKE, Get "/admin/keys/{id}/revoke", Page, May(KeysWrite);
     KEY_REVOKE_POST, Post "/admin/keys/{id}/revoke", Page, May(KeysWrite);
     AUDIT, Get "/admin/audit", Page, May(AuditRead);
+    DOCTOR, Get "/doctor", Page, May(DoctorRead);
 
     // The last: whoever walks the table is signed out by them.
     SIGN_OUT, Post "/sign-out", Page, SignedIn;

@@ -15,6 +15,7 @@ mod campaigns;
 mod cases;
 mod connections;
 mod customers;
+mod doctor;
 pub mod document;
 mod events;
 mod guard;
@@ -91,6 +92,7 @@ pub fn routes(app: &Arc<App>, body_read: Duration, backtests: &Arc<Backtests>) -
         .merge(cases::routes())
         .merge(connections::routes())
         .merge(customers::routes())
+        .merge(doctor::routes())
         .merge(events::routes())
         .merge(keys::routes())
         .merge(ledger::routes())

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod database;
 mod demo;
+mod doctor;
 mod explain;
 mod export;
 mod import;
@@ -83,6 +84,8 @@ enum Command {
     Settle(settle::Args),
     /// Recompute everything that can be recomputed and compare; exit 4 on any difference
     Verify(verify::Args),
+    /// Check settings, the Stripe account and what is stored; exit 4 on any problem
+    Doctor(doctor::Args),
     /// Have stored events read again
     Replay(replay::Args),
     /// Write events, referrals or promoters as the files that `backtest` reads
@@ -150,6 +153,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<u8> {
         Command::Explain(args) => explain::run(args, &cli.settings, out),
         Command::Settle(args) => settle::run(args, &cli.settings, out),
         Command::Verify(args) => verify::run(args, &cli.settings, out),
+        Command::Doctor(args) => doctor::run(args, &cli.settings, out),
         Command::Replay(args) => replay::run(args, &cli.settings, out),
         Command::Export(args) => export::run(args, &cli.settings, out),
         Command::Import(args) => import::run(args, &cli.settings, out),

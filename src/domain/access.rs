@@ -131,6 +131,8 @@ permissions! {
     CustomersRead, "customers:read", [x x o o o];
     /// See the Stripe account and mode that everything here belongs to.
     ConnectionsRead, "connections:read", [x x o o o];
+    /// See what is wrong with settings, the Stripe account and what is stored.
+    DoctorRead, "doctor:read", [x x o o o];
     /// See who has an account.
     UsersRead, "users:read", [x x o o o];
     /// Invite people, change their roles, deactivate them.

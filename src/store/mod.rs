@@ -61,6 +61,7 @@ pub mod users;
 // The whole of it.
 mod cells;
 pub mod copy;
+pub mod doctor;
 pub mod in_use;
 pub mod schema;
 

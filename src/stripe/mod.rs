@@ -1,7 +1,9 @@
 //! Stripe's shapes: the signature of a webhook, the envelope of an event, and the way from
-//! every era's objects to [`domain::fact`](crate::domain::fact). Pure; no field named after
-//! Stripe leaves this room. Shapes are recognised by the fields present, never by a version.
+//! every era's objects to [`domain::fact`](crate::domain::fact). Pure, but for [`client`],
+//! which asks Stripe's API; no field named after Stripe leaves this room. Shapes are recognised
+//! by the fields present, never by a version.
 
+pub mod client;
 mod envelope;
 mod event;
 mod json;

@@ -15,6 +15,7 @@ pub const fn words(permission: P) -> &'static str {
         P::CampaignsBacktest => "try rules on the past",
         P::CustomersRead => "see customers and their payments",
         P::ConnectionsRead => "see which Stripe account it is connected to",
+        P::DoctorRead => "see what the doctor finds",
         P::CasesRead => "see cases",
         P::CasesWrite => "decide cases",
         P::QualificationsRead => "see the queue of rewards",

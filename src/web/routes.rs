@@ -9,8 +9,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
 use super::pages::admin::{
-    audit, batch, batch_run, batches, case, cases, event, events, keys, near_miss, near_misses,
-    user, users,
+    audit, batch, batch_run, batches, case, cases, doctor, event, events, keys, near_miss,
+    near_misses, user, users,
 };
 use super::pages::docs;
 use super::pages::marketing::{
@@ -167,4 +167,5 @@ fn office() -> Router<Arc<Web>> {
         .on(table::KEY_REVOKE, keys::ask)
         .on(table::KEY_REVOKE_POST, keys::revoke)
         .on(table::AUDIT, audit::list)
+        .on(table::DOCTOR, doctor::show)
 }

@@ -201,6 +201,7 @@ async fn money(r: &mut Recorder) {
     r.bench.catch_up().await;
     r.take(operation("list_connections")).await;
     r.take(operation("get_connection").at("live")).await;
+    r.take(operation("run_doctor")).await;
 }
 
 async fn decisions(r: &mut Recorder) {

@@ -46,7 +46,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix(seconds).unwrap()
 }
 
-fn user(id: &str, role: Role) -> User {
+pub fn user(id: &str, role: Role) -> User {
     User {
         id: id.into(),
         email: CanonicalEmail::parse(&format!("{id}@x.io")).unwrap(),

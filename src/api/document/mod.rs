@@ -20,8 +20,8 @@ use serde_json::Value;
 
 use self::operation::Resource;
 use super::{
-    Api, audit, batches, campaigns, cases, connections, customers, events, keys, ledger, payments,
-    promoters, qualifications, referrals, rewards, users,
+    Api, audit, batches, campaigns, cases, connections, customers, doctor, events, keys, ledger,
+    payments, promoters, qualifications, referrals, rewards, users,
 };
 use crate::access::routes::{self, On, Route};
 
@@ -75,6 +75,7 @@ pub fn resources() -> Vec<Resource> {
         events::describe(),
         events::describe_near_misses(),
         connections::describe(),
+        doctor::describe(),
         users::describe(),
         keys::describe(),
         audit::describe(),

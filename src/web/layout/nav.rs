@@ -36,6 +36,7 @@ const ADMIN: &[(&str, &str, P)] = &[
     ("Batches", "/admin/batches", P::BatchesRead),
     ("Events", "/admin/events", P::EventsRead),
     ("Near misses", "/admin/near-misses", P::EventsRead),
+    ("Doctor", "/doctor", P::DoctorRead),
     ("Users", "/admin/users", P::UsersRead),
     ("API keys", "/admin/keys", P::KeysRead),
     ("Audit log", "/admin/audit", P::AuditRead),

@@ -274,7 +274,7 @@ fn empty(state: Option<EventState>) -> Empty {
         Some(EventState::Done) | None => {
             let text = "Add the webhook endpoint in Stripe, or try one on this machine: stripe \
                         listen --forward-to followed by this server’s /webhooks/stripe.";
-            Empty::new("No events yet", text)
+            Empty::new("No events yet", text).step("Check the connection", "/doctor")
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What admins and those who run it work with: the inbox of cases and the conflict desk, events,
-//! near misses; batches, users, keys, the audit log.
+//! near misses; batches, users, keys, the audit log, the doctor.
 
 pub mod audit;
 mod audit_words;
@@ -9,6 +9,7 @@ pub mod batches;
 pub mod case;
 mod case_parts;
 pub mod cases;
+pub mod doctor;
 mod effects;
 pub mod event;
 pub mod events;
