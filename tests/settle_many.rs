@@ -22,7 +22,7 @@ use qualify::registry::campaigns;
 use qualify::settle::duty::{Duty, LEASE_SECONDS, is_lost};
 use qualify::settle::execute::execute;
 use qualify::settle::plan::{Request, plan, preview};
-use qualify::settle::schedule::{run_due, run_now};
+use qualify::settle::schedule::{is_elsewhere, run_due, run_now};
 use qualify::store::batch_items::{BatchItem, ItemAction, batch_items};
 use qualify::store::batches::{BatchKind, BatchState, get_batch, open_batches};
 use qualify::store::ledger::grand_total;
@@ -365,6 +365,50 @@ async fn what_changes_after_the_plan_is_left_out(db: Db) {
     assert_eq!(stored.unwrap().state, BatchState::Done);
 }
 
+/// A failure behind planning leaves a batch open: whoever settles by hand next finishes it, and is
+/// told what it came to, not that nothing was due.
+async fn what_a_failure_left_open_is_finished_and_told(db: Db) {
+    let world = World::of(db, SOME, "").await;
+    let failed = world.duty("node_a").await.unwrap();
+    let batch = plan(&failed, &world.request()).await.unwrap().unwrap();
+    failed.give_back().await.unwrap();
+    let node = NodeId::from("node_b");
+    let (db, connection, clock) = (&world.db, &world.connection, &world.clock);
+    let ran = run_now(db, connection, &node, clock).await.unwrap();
+    let ran = ran.expect("a batch was open");
+    assert_eq!(ran.batch, batch);
+    assert_eq!(usize::try_from(ran.totals.settled).unwrap(), SOME);
+    let again = run_now(db, connection, &node, clock).await.unwrap();
+    assert_eq!(again, None, "nothing is due any more");
+    world.settled_once().await;
+}
+
+/// Whoever loses the duty in the middle of a run by hand is told that another node settles.
+async fn a_run_by_hand_that_is_overtaken_says_so(db: Db) {
+    let world = World::of(db, MANY, "").await;
+    let node = NodeId::from("node_a");
+    let (db, connection, clock) = (&world.db, &world.connection, &world.clock);
+    let overtake = async {
+        while world.count("SELECT COUNT(*) FROM batch_items").await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let mut tx = db.begin().await.unwrap();
+        Statement::new("UPDATE leases SET epoch = epoch + 1 WHERE name = 'settle:live'")
+            .execute(&mut tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (ran, ()) = tokio::join!(run_now(db, connection, &node, clock), overtake);
+    let refused = ran.unwrap_err();
+    assert!(is_elsewhere(&refused), "{refused}");
+
+    clock.advance(LEASE_SECONDS + 1);
+    let ran = run_now(db, connection, &node, clock).await.unwrap();
+    assert_eq!(usize::try_from(ran.unwrap().totals.settled).unwrap(), MANY);
+    world.settled_once().await;
+}
+
 macro_rules! on_both {
     ($($story:ident),* $(,)?) => {
         mod on_sqlite {
@@ -390,4 +434,6 @@ on_both!(
     whoever_comes_second_does_nothing,
     clocks_that_jump_cost_work_and_nothing_else,
     what_changes_after_the_plan_is_left_out,
+    what_a_failure_left_open_is_finished_and_told,
+    a_run_by_hand_that_is_overtaken_says_so,
 );

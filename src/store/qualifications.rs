@@ -1,7 +1,8 @@
 //! The queue: positive verdicts waiting to be settled, and what became of them.
 //! Which transition follows from which verdict is decided in `queue` and `settle`.
 
-use std::collections::BTreeMap;
+mod lists;
+mod settling;
 
 use sqlx::FromRow;
 
@@ -14,6 +15,11 @@ use crate::domain::ids::{
 };
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Reward;
+
+pub use lists::{QualificationFilter, RewardFilter, list_qualifications, list_rewards};
+pub use settling::{
+    due_qualifications, qualifications_to_adjust, settle_qualifications, settled_counts,
+};
 
 const TABLE: &str = "qualifications";
 
@@ -228,44 +234,6 @@ pub async fn change_qualifications(
     .await
 }
 
-/// Settles queued qualifications: state, `given`, `sequence` and `changed_at` become those of
-/// `settled`, the rest is not looked at. [`StoreError::Stale`] if any of them is not queued.
-///
-/// A statement of its own because of what it leaves alone: of seven indexes only the one on what
-/// is due has to be written.
-pub async fn settle_qualifications(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    settled: &[Qualification],
-) -> Result<(), StoreError> {
-    let expected = u64::try_from(settled.len()).unwrap_or(u64::MAX);
-    let given = settled
-        .iter()
-        .map(|q| to_json(TABLE, &q.given))
-        .collect::<Result<Vec<_>, StoreError>>()?;
-    Statement::new(
-        "WITH settled (qualification_id, given, sequence, changed_at) AS ({rows})
-         UPDATE qualifications
-         SET state = 'settled', given = settled.given, sequence = settled.sequence,
-             changed_at = settled.changed_at
-         FROM settled
-         WHERE qualifications.connection_id = $1
-           AND qualifications.qualification_id = settled.qualification_id
-           AND qualifications.state = 'queued'",
-    )
-    .bind(connection)
-    .set(settled.iter().zip(given).map(|(q, given)| {
-        [
-            (&q.id).into(),
-            given.into(),
-            q.sequence.into(),
-            q.changed_at.into(),
-        ]
-    }))
-    .execute_exactly("settling qualifications", expected, tx)
-    .await
-}
-
 const SELECT: &str =
     "SELECT qualification_id, campaign_id, referral_id, person, promoter_id, revision, state,
             reason, qualified_at, settle_after, rewards, given, adjust_due, sequence, created_at,
@@ -323,156 +291,4 @@ pub async fn active_of_persons(
     let mut found = read(rows)?;
     found.sort_by(|a, b| a.person.cmp(&b.person));
     Ok(found)
-}
-
-/// One page of what is due for settlement by `cut_off`, in the order in which limits go to them,
-/// (`qualified_at`, id); `after` is that of the last one seen.
-pub async fn due_qualifications(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    cut_off: Timestamp,
-    after: Option<&(Timestamp, QualificationId)>,
-    limit: u32,
-) -> Result<Vec<Qualification>, StoreError> {
-    let mut statement = Statement::new(SELECT)
-        .bind(connection)
-        .push(" AND state = 'queued' AND settle_after <= $#", cut_off)
-        // Nothing settles before it qualifies: where the index need not be read any further.
-        .push(" AND qualified_at <= $#", cut_off);
-    if let Some((at, id)) = after {
-        statement = statement.push_all(
-            " AND (qualified_at, qualification_id) > ($#, $#)",
-            [(*at).into(), id.into()],
-        );
-    }
-    let rows = statement
-        .push(" ORDER BY qualified_at, qualification_id LIMIT $#", limit)
-        .fetch_all(tx)
-        .await?;
-    read(rows)
-}
-
-/// One page of the settled or reversed ones whose verdict has changed since, those that changed
-/// first in front; `after` is (`changed_at`, id) of the last one seen.
-pub async fn qualifications_to_adjust(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    after: Option<&(Timestamp, QualificationId)>,
-    limit: u32,
-) -> Result<Vec<Qualification>, StoreError> {
-    let mut statement = Statement::new(SELECT)
-        .bind(connection)
-        .text(" AND adjust_due = 1");
-    if let Some((at, id)) = after {
-        statement = statement.push_all(
-            " AND (changed_at, qualification_id) > ($#, $#)",
-            [(*at).into(), id.into()],
-        );
-    }
-    let rows = statement
-        .push(" ORDER BY changed_at, qualification_id LIMIT $#", limit)
-        .fetch_all(tx)
-        .await?;
-    read(rows)
-}
-
-/// Which qualifications to list. Everything left out means any.
-#[derive(Debug, Clone, Default)]
-pub struct QualificationFilter {
-    /// In this campaign.
-    pub campaign: Option<CampaignId>,
-    /// Of this promoter.
-    pub promoter: Option<PromoterId>,
-    /// In this state.
-    pub state: Option<QualificationState>,
-}
-
-/// Qualifications in order of id, after the last one seen.
-pub async fn list_qualifications(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    filter: &QualificationFilter,
-    after: Option<&QualificationId>,
-    limit: u32,
-) -> Result<Vec<Qualification>, StoreError> {
-    let rows = Statement::new(SELECT)
-        .bind(connection)
-        .push_some(" AND campaign_id = $#", filter.campaign.as_ref())
-        .push_some(" AND promoter_id = $#", filter.promoter.as_ref())
-        .push_some(
-            " AND state = $#",
-            filter.state.map(QualificationState::name),
-        )
-        .push_some(" AND qualification_id > $#", after)
-        .push(" ORDER BY qualification_id LIMIT $#", limit)
-        .fetch_all(tx)
-        .await?;
-    read(rows)
-}
-
-/// Which rewards a list shows. Everything left out means any.
-#[derive(Debug, Clone, Default)]
-pub struct RewardFilter {
-    /// In this campaign.
-    pub campaign: Option<CampaignId>,
-    /// Of this promoter.
-    pub promoter: Option<PromoterId>,
-    /// Of qualifications in this state.
-    pub state: Option<QualificationState>,
-    /// That may settle by this instant.
-    pub due_by: Option<Timestamp>,
-    /// That may settle only after this instant.
-    pub due_after: Option<Timestamp>,
-}
-
-/// Qualifications that owe something, or did: all but the withdrawn, in order of id, after the
-/// last one seen.
-pub async fn list_rewards(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    filter: &RewardFilter,
-    after: Option<&QualificationId>,
-    limit: u32,
-) -> Result<Vec<Qualification>, StoreError> {
-    let rows = Statement::new(SELECT)
-        .bind(connection)
-        .text(" AND state <> 'withdrawn'")
-        .push_some(" AND campaign_id = $#", filter.campaign.as_ref())
-        .push_some(" AND promoter_id = $#", filter.promoter.as_ref())
-        .push_some(
-            " AND state = $#",
-            filter.state.map(QualificationState::name),
-        )
-        .push_some(" AND settle_after <= $#", filter.due_by)
-        .push_some(" AND settle_after > $#", filter.due_after)
-        .push_some(" AND qualification_id > $#", after)
-        .push(" ORDER BY qualification_id LIMIT $#", limit)
-        .fetch_all(tx)
-        .await?;
-    read(rows)
-}
-
-/// How many settlements stand of some promoters in one campaign, by promoter: what a limit is held
-/// against. A promoter without any is absent.
-pub async fn settled_counts(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    campaign: &CampaignId,
-    promoters: &[PromoterId],
-) -> Result<BTreeMap<PromoterId, i64>, StoreError> {
-    let rows: Vec<(String, i64)> = Statement::new(
-        "SELECT promoter_id, COUNT(*) FROM qualifications
-         WHERE connection_id = $1 AND campaign_id = $2 AND state = 'settled'
-           AND promoter_id IN ({rows})
-         GROUP BY promoter_id",
-    )
-    .bind(connection)
-    .bind(campaign)
-    .list(promoters)
-    .fetch_all(tx)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(promoter, count)| (promoter.into(), count))
-        .collect())
 }

@@ -340,7 +340,9 @@ pub async fn rewards_by_promoter(
          WHERE t.connection_id = $1"
     } else {
         "SELECT t.promoter_id, t.campaign_id FROM qualifications AS t
-         WHERE t.connection_id = $1 AND t.sequence > 0"
+         WHERE t.connection_id = $1 AND EXISTS (
+             SELECT 1 FROM ledger_transactions AS k
+             WHERE k.connection_id = $1 AND k.qualification_id = t.qualification_id)"
     };
     let pairs = Statement::new(pairs)
         .bind(connection)

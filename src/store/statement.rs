@@ -1,19 +1,21 @@
 //! One SQL text with its values, run on whichever engine the transaction is of.
 //! It knows no table; what differs between the engines comes from `dialect`.
 
+mod piece;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite};
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
 
 use super::db::{Db, Tx};
 use super::dialect::{CLAIM, Engine, ROWS};
 use super::error::StoreError;
 use super::value::Value;
+use piece::{Piece, renumbered};
 
 /// A row that reads the same from both engines; `#[derive(sqlx::FromRow)]` makes one.
 pub trait Record:
@@ -327,171 +329,5 @@ impl<'v> Statement<'v> {
     }
 }
 
-/// A text with each `$n` that many numbers further on.
-fn renumbered(text: &str, by: usize) -> String {
-    let mut pieces = text.split('$');
-    let mut out = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let end = piece.find(|c: char| !c.is_ascii_digit());
-        let (number, rest) = piece.split_at(end.unwrap_or(piece.len()));
-        let number = number.parse::<usize>().unwrap_or_default();
-        let _ = write!(out, "${}{rest}", number.saturating_add(by));
-    }
-    out
-}
-
-/// One text as it is sent, with the values that go along.
-struct Piece<'s, 'v> {
-    text: Cow<'static, str>,
-    binds: &'s [Value<'v>],
-    rows: Vec<&'s [Value<'v>]>,
-    columns: usize,
-}
-
-impl Piece<'_, '_> {
-    fn sqlite(&self) -> Query<'static, Sqlite, SqliteArguments> {
-        self.sqlite_text(self.text.clone())
-    }
-
-    /// The same as a transaction of its own.
-    fn in_transaction(&self) -> Query<'static, Sqlite, SqliteArguments> {
-        self.sqlite_text(format!("BEGIN IMMEDIATE; {}; COMMIT", self.text).into())
-    }
-
-    fn sqlite_text(&self, text: Cow<'static, str>) -> Query<'static, Sqlite, SqliteArguments> {
-        let values = self.rows.iter().copied().flatten().chain(self.binds);
-        // The text is put together from literals and bind numbers alone.
-        let query = sqlx::query(AssertSqlSafe(text));
-        values.fold(query, |query, value| match value {
-            Value::Text(text) => query.bind(text.as_deref()),
-            Value::Int(number) => query.bind(*number),
-            Value::Bytes(bytes) => query.bind(bytes.as_deref()),
-        })
-    }
-
-    fn postgres(&self) -> Query<'static, Postgres, PgArguments> {
-        let query = sqlx::query(AssertSqlSafe(self.text.clone()));
-        let query = self.binds.iter().fold(query, |query, value| match value {
-            Value::Text(text) => query.bind(text.as_deref()),
-            Value::Int(number) => query.bind(*number),
-            Value::Bytes(bytes) => query.bind(bytes.as_deref()),
-        });
-        (0..self.columns).fold(query, |query, column| {
-            let values = || self.rows.iter().filter_map(move |row| row.get(column));
-            match values().next() {
-                Some(Value::Text(_)) => query.bind(collect(values(), as_text)),
-                Some(Value::Int(_)) => query.bind(collect(values(), as_int)),
-                Some(Value::Bytes(_)) => query.bind(collect(values(), as_bytes)),
-                None => query,
-            }
-        })
-    }
-}
-
-fn collect<'s, T>(
-    values: impl Iterator<Item = &'s Value<'s>>,
-    pick: impl Fn(&'s Value<'s>) -> Option<T>,
-) -> Vec<Option<T>> {
-    values.map(pick).collect()
-}
-
-fn as_text<'s>(value: &'s Value<'s>) -> Option<&'s str> {
-    match value {
-        Value::Text(text) => text.as_deref(),
-        _ => None,
-    }
-}
-
-fn as_int(value: &Value<'_>) -> Option<i64> {
-    match value {
-        Value::Int(number) => *number,
-        _ => None,
-    }
-}
-
-fn as_bytes<'s>(value: &'s Value<'s>) -> Option<&'s [u8]> {
-    match value {
-        Value::Bytes(bytes) => bytes.as_deref(),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn texts(statement: &Statement<'_>, engine: Engine) -> Vec<String> {
-        let pieces = statement.pieces(engine).unwrap();
-        pieces.into_iter().map(|p| p.text.into_owned()).collect()
-    }
-
-    #[test]
-    fn binds_are_numbered_in_order() {
-        let statement = Statement::new("SELECT a FROM t WHERE c = $1")
-            .bind("x")
-            .push_some(" AND s = $#", None::<&str>)
-            .push_some(" AND d = $#", Some(3_i64))
-            .push_all(" AND (e, f) > ($#, $#)", [1_i64.into(), "z".into()])
-            .text(" LIMIT 1");
-        assert_eq!(
-            texts(&statement, Engine::Postgres),
-            ["SELECT a FROM t WHERE c = $1 AND d = $2 AND (e, f) > ($3, $4) LIMIT 1"]
-        );
-    }
-
-    #[test]
-    fn sets_are_padded_and_rows_are_not() {
-        let set = Statement::new("x IN ({rows})").list(["a", "b", "c"]);
-        assert_eq!(
-            texts(&set, Engine::Sqlite),
-            ["x IN (SELECT * FROM (VALUES (?),(?),(?)))"]
-        );
-        let set = Statement::new("x IN ({rows})").list((0..13).collect::<Vec<i64>>());
-        assert_eq!(texts(&set, Engine::Sqlite)[0].matches("(?)").count(), 16);
-        let rows =
-            Statement::new("INSERT INTO t (a) {rows}").rows(["a", "b", "c"].map(|v| [v.into()]));
-        assert_eq!(
-            texts(&rows, Engine::Sqlite),
-            ["INSERT INTO t (a) VALUES (?),(?),(?)"]
-        );
-        assert_eq!(
-            texts(&rows, Engine::Postgres),
-            ["INSERT INTO t (a) SELECT * FROM unnest($1::text[])"]
-        );
-    }
-
-    #[test]
-    fn fixed_binds_come_after_the_rows_on_sqlite() {
-        let statement = Statement::new("WITH v AS ({rows}) UPDATE t SET a = $2 WHERE c = $1")
-            .bind("x")
-            .bind(7_i64)
-            .rows([["p".into(), "q".into()]]);
-        assert_eq!(
-            texts(&statement, Engine::Sqlite),
-            ["WITH v AS (VALUES (?,?)) UPDATE t SET a = $4 WHERE c = $3"]
-        );
-        assert_eq!(renumbered("$1 $12,$2)", 10), "$11 $22,$12)");
-    }
-
-    #[test]
-    fn a_long_set_is_sent_in_pieces_and_ends() {
-        let set = Statement::new("x IN ({rows})").list((0..1_500).collect::<Vec<i64>>());
-        assert_eq!(texts(&set, Engine::Sqlite).len(), 3);
-        assert_eq!(texts(&set, Engine::Postgres).len(), 1);
-    }
-
-    #[test]
-    fn no_rows_send_nothing() {
-        let none = Statement::new("x IN ({rows})").list(Vec::<String>::new());
-        assert!(texts(&none, Engine::Sqlite).is_empty());
-    }
-
-    #[test]
-    fn a_nul_is_refused_on_both() {
-        let statement = Statement::new("SELECT $1").bind("a\0");
-        assert!(matches!(
-            statement.pieces(Engine::Sqlite),
-            Err(StoreError::Nul)
-        ));
-    }
-}
+mod tests;

@@ -104,6 +104,22 @@ const DAMAGES: &[(&str, &[&str], &str)] = &[
         "qualifications qual_",
     ),
     (
+        "UPDATE ledger_balances SET amount_minor = amount_minor + 1 WHERE account = 'promoter:prom_ana'",
+        &["ledger"],
+        "balances differ from their entries: promoter:prom_ana",
+    ),
+    (
+        "DELETE FROM ledger_balances WHERE account = 'budget:spring-2026'",
+        &["ledger"],
+        "balances differ from their entries: budget:spring-2026",
+    ),
+    (
+        "PRAGMA foreign_keys = OFF; DROP TRIGGER ledger_transactions_keep_update;
+         UPDATE ledger_transactions SET qualification_id = 'qual_gone'",
+        &["ledger", "batches"],
+        "ledger_transactions of qual_gone",
+    ),
+    (
         "UPDATE batches SET settled = 7",
         &["batches"],
         "batches batch_now.",

@@ -119,4 +119,8 @@ async fn readers_that_start_together_see_one_state(db: &Db) {
     }
     let mut late = db.read().await.unwrap();
     assert_eq!(seen(&mut late).await, 5);
+    for mut tx in db.read_long(2).await.unwrap() {
+        assert_eq!(seen(&mut tx).await, 5);
+        tx.rollback().await.unwrap();
+    }
 }

@@ -11,12 +11,14 @@ use qualify::store::batch_items::{
     finish_run, insert_items, items_of_qualification,
 };
 use qualify::store::batches::{
-    Batch, BatchKind, BatchState, BatchTotals, Origin, batch_by_key, change_batch, delete_batch,
-    end_planning, get_batch, insert_batch, latest_batch, list_batches, open_batches,
+    Batch, BatchKind, BatchState, BatchTotals, Origin, batch_by_key, begin_execution, change_batch,
+    delete_batch, end_planning, get_batch, insert_batch, latest_batch, list_batches, open_batches,
 };
 use qualify::store::ledger::{
-    StatementFilter, Transaction, TransactionKind, balance_page, balances, entry_page, grand_total,
-    insert_transactions, list_transactions, transaction_page, transactions_of_qualifications,
+    StatementFilter, Transaction, TransactionKind, accounts_without_balance, balance_page,
+    balances, bookings_of_batch, count_transactions, entry_page, grand_total, insert_transactions,
+    list_transactions, qualifications_that_are_gone, transaction_page,
+    transactions_of_qualifications,
 };
 use qualify::store::outbox::{
     OutboxMessage, claim_messages, count_attempts, count_waiting, insert_messages,
@@ -41,6 +43,8 @@ contract!(
     a_qualification_is_accrued_once,
     the_ledger_is_append_only_and_sums_to_zero,
     balances_and_statements_follow_the_entries,
+    what_belongs_to_nothing_is_found,
+    a_batch_says_that_it_is_carried_out,
     messages_are_delivered_once,
 );
 
@@ -620,6 +624,67 @@ async fn balances_and_statements_follow_the_entries(db: &Db) {
     let foreign = entry_page(&mut tx, &other, None, None, 9).await;
     assert!(foreign.unwrap().is_empty());
     assert!(balances(&mut tx, &other, &asked).await.unwrap().is_empty());
+}
+
+/// What `verify` asks about the ledger as a whole.
+async fn what_belongs_to_nothing_is_found(db: &Db) {
+    let mut tx = start(
+        db,
+        &[qualification("q1", "p1", 5), qualification("q2", "p2", 5)],
+    )
+    .await;
+    let all = [
+        transaction(1, "q1", 1, 2000),
+        transaction(2, "q1", 2, -500),
+        transaction(3, "q2", 1, 70),
+    ];
+    insert_transactions(&mut tx, &conn(), &all).await.unwrap();
+    assert_eq!(count_transactions(&mut tx, &conn()).await.unwrap(), 3);
+    let batch = BatchId::from("b1");
+    let first = bookings_of_batch(&mut tx, &conn(), &batch, None, 2).await;
+    let expected = [
+        (1, "q1".into(), TransactionKind::Accrual),
+        (2, "q1".into(), TransactionKind::Reversal),
+    ];
+    assert_eq!(first.unwrap(), expected);
+    let rest = bookings_of_batch(&mut tx, &conn(), &batch, Some(2), 2).await;
+    let expected = [(3, "q2".into(), TransactionKind::Accrual)];
+    assert_eq!(rest.unwrap(), expected);
+    let gone = qualifications_that_are_gone(&mut tx, &conn()).await;
+    assert_eq!(gone.unwrap(), []);
+    let without = accounts_without_balance(&mut tx, &conn(), 9).await;
+    assert_eq!(without.unwrap(), []);
+    Statement::new("DELETE FROM ledger_balances WHERE account = 'promoter:ana'")
+        .execute(&mut tx)
+        .await
+        .unwrap();
+    let without = accounts_without_balance(&mut tx, &conn(), 9).await;
+    assert_eq!(without.unwrap(), [Account::Promoter("ana".into())]);
+    let other = ConnectionId::new("other");
+    assert_eq!(count_transactions(&mut tx, &other).await.unwrap(), 0);
+    let foreign = bookings_of_batch(&mut tx, &other, &batch, None, 2).await;
+    assert_eq!(foreign.unwrap(), []);
+}
+
+async fn a_batch_says_that_it_is_carried_out(db: &Db) {
+    let mut tx = start(db, &[]).await;
+    let unplanned = Batch {
+        state: BatchState::Planning,
+        ..batch("b1", "slot.1", 1)
+    };
+    insert_batch(&mut tx, &conn(), &unplanned).await.unwrap();
+    let id = BatchId::from("b1");
+    begin_execution(&mut tx, &conn(), &id).await.unwrap();
+    let stored = get_batch(&mut tx, &conn(), &id).await.unwrap();
+    assert_eq!(stored.unwrap().state, BatchState::Planning);
+    end_planning(&mut tx, &conn(), &id, (0, "digest"))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        begin_execution(&mut tx, &conn(), &id).await.unwrap();
+        let stored = get_batch(&mut tx, &conn(), &id).await.unwrap();
+        assert_eq!(stored.unwrap().state, BatchState::Executing);
+    }
 }
 
 async fn messages_are_delivered_once(db: &Db) {

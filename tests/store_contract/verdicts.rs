@@ -20,7 +20,7 @@ use qualify::store::near_misses::{
 };
 use qualify::store::verdicts::{
     StoredVerdict, VerdictFilter, count_verdicts, delete_verdicts, due_for_recheck, get_verdict,
-    list_verdicts, load_verdicts, upsert_verdicts, verdicts_of_customers,
+    keys_with_verdict, list_verdicts, load_verdicts, upsert_verdicts, verdicts_of_customers,
 };
 use qualify::store::{Db, StoreError};
 
@@ -210,6 +210,13 @@ async fn verdicts_are_written_over_with_their_customers(db: &Db) {
         key("autumn", "r1"),
         key("autumn", "r9"),
     ];
+    let with_verdict = keys_with_verdict(&mut tx, &conn(), &both).await.unwrap();
+    let loaded = load_verdicts(&mut tx, &conn(), &both).await.unwrap();
+    let keys = loaded.into_iter().map(|stored| {
+        let verdict = stored.verdict;
+        (verdict.campaign, verdict.referral)
+    });
+    assert_eq!(with_verdict, keys.collect());
     assert_eq!(
         load_verdicts(&mut tx, &conn(), &both).await.unwrap(),
         [other, after]

@@ -86,9 +86,10 @@ pub(crate) async fn show(State(web): State<Arc<Web>>, view: View, Asked(query): 
     tx.rollback().await?;
     let running = targets.into_iter().map(|link| link.campaign);
     let running: Vec<CampaignId> = running.filter(|id| runs(&names, id, view.now)).collect();
-    let links = match shared {
-        true => Vec::new(),
-        false => own_links(web.app.access.base_url(), &promoter, &running, &names),
+    let links = if shared {
+        Vec::new()
+    } else {
+        own_links(web.app.access.base_url(), &promoter, &running, &names)
     };
     let coupons: Vec<String> = promoter.coupons.iter().map(CouponId::to_string).collect();
     let no_link = no_link(&promoter, running.is_empty(), shared);
