@@ -112,7 +112,7 @@ async fn apply_cases(
     let referrals: Vec<ReferralId> = referrals.into_iter().collect();
     let (mut cases, mut opened) = (Vec::new(), Vec::new());
     let stored = cases_of_referrals(tx, connection, &referrals).await?;
-    for case in stored.iter().cloned() {
+    for case in &stored {
         let key = (case.campaign.clone(), case.referral.clone());
         let open = judgements.judged.get(&key).and_then(|j| j.case.as_ref());
         let still = open.is_some_and(|(_, id)| *id == case.id);
@@ -120,7 +120,7 @@ async fn apply_cases(
             cases.push(StoredCase {
                 state: CaseState::Gone,
                 changed_at: now,
-                ..case
+                ..case.clone()
             });
         }
     }
