@@ -31,7 +31,7 @@
 //! | [`offline`] | the evaluator on files, or on what is stored: backtests |
 //! | [`http`] | the server loop, problems, bodies |
 //! | [`access`] | users, sessions, keys, the table of routes with what each needs, the audit log |
-//! | [`notify`] | mails: rendered, and delivered from the outbox |
+//! | [`notify`] | mails and outgoing webhooks: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
 //! | [`track`] | referral links, the script on landing pages, and the leads it sends |
 //! | [`backtests`] | drafts tried on what is stored, as jobs of this process |

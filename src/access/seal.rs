@@ -62,14 +62,14 @@ impl Sealer {
     /// Decrypts it again.
     pub fn open(&self, owner: &str, sealed: &[u8]) -> Result<Vec<u8>, CannotOpen> {
         let (version, rest) = sealed.split_first().ok_or(CannotOpen)?;
-        let (nonce, msg) = rest
-            .split_first_chunk::<NONCE_BYTES>()
-            .ok_or(CannotOpen)?;
+        let (nonce, msg) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(CannotOpen)?;
         if *version != VERSION {
             return Err(CannotOpen);
         }
         let aad = owner.as_bytes();
-        let opened = self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg, aad });
+        let opened = self
+            .cipher
+            .decrypt(&XNonce::from(*nonce), Payload { msg, aad });
         opened.map_err(|_| CannotOpen)
     }
 }

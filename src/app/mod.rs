@@ -25,8 +25,8 @@ use crate::access::{Access, Proxies};
 use crate::backtests::Backtests;
 use crate::clock::{Clock, SharedClock};
 use crate::config::Config;
-use crate::domain::email::CanonicalEmail;
 use crate::domain::campaign::Mode;
+use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::ConnectionId;
 use crate::http::server::{self, Limits};
 use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, WriterLimits};
@@ -237,12 +237,7 @@ fn mailer(config: &Config, base_url: &str) -> Result<Option<Mailer>, MailerError
 }
 
 /// What tells others what happened.
-fn webhooks(
-    config: &Config,
-    db: &Db,
-    clock: &SharedClock,
-    connection: &ConnectionId,
-) -> Webhooks {
+fn webhooks(config: &Config, db: &Db, clock: &SharedClock, connection: &ConnectionId) -> Webhooks {
     Webhooks {
         db: db.clone(),
         clock: Arc::clone(clock),

@@ -77,7 +77,10 @@ impl Booking {
         let sequence = qualification.sequence.saturating_add(1);
         let (kind, topic) = match item.action {
             ItemAction::Reverse => (TransactionKind::Reversal, Topic::QualificationReversed),
-            ItemAction::Reinstate => (TransactionKind::Reinstatement, Topic::QualificationReinstated),
+            ItemAction::Reinstate => (
+                TransactionKind::Reinstatement,
+                Topic::QualificationReinstated,
+            ),
             ItemAction::Settle | ItemAction::Skip => {
                 (TransactionKind::Accrual, Topic::QualificationSettled)
             }

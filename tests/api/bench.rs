@@ -49,7 +49,11 @@ impl Deref for Bench {
 impl Bench {
     /// With nothing in it but the empty batch of the year's first day.
     pub async fn start() -> Self {
-        let served = Served::start(&[]).await;
+        let settings = [
+            ("APP_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+            ("WEBHOOKS_ALLOW_PRIVATE", "true"),
+        ];
+        let served = Served::start(&settings).await;
         let (app, clock) = (&served.server.app, served.clock.as_ref());
         let schedule = &app.config.settle_cron.schedule;
         run_due(&app.db, &app.connection, schedule, &app.node, clock)

@@ -23,3 +23,4 @@ mod people;
 mod portal;
 mod signing_in;
 mod tracking;
+mod webhooks;

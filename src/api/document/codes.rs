@@ -83,7 +83,10 @@ pub const CODES: &[(&str, &str)] = &[
         "delivery_waiting",
         "The delivery waits to be tried already.",
     ),
-    ("description_invalid", "A description has at most 200 characters."),
+    (
+        "description_invalid",
+        "A description has at most 200 characters.",
+    ),
     ("email_in_use", "Somebody has an account with this email."),
     ("email_invalid", "This is not an email address."),
     (

@@ -26,7 +26,10 @@ pub(super) fn written(schemas: &mut SchemaGenerator) -> Map<String, Value> {
             Topic::CaseOpened => schema::<CaseTold<'_>>(schemas),
             Topic::BatchSettled => schema::<BatchTold<'_>>(schemas),
         };
-        (topic.name().to_owned(), json!({ "post": post(*topic, &data) }))
+        (
+            topic.name().to_owned(),
+            json!({ "post": post(*topic, &data) }),
+        )
     });
     topics.collect()
 }
@@ -115,9 +118,10 @@ fn example(topic: Topic) -> Value {
     match topic {
         Topic::QualificationQualified => qualification("queued", "threshold_met"),
         Topic::QualificationWithdrawn => qualification("withdrawn", "refunded_below_threshold"),
-        Topic::QualificationSettled => settlement(1, "threshold_met"),
+        Topic::QualificationSettled | Topic::QualificationReinstated => {
+            settlement(1, "threshold_met")
+        }
         Topic::QualificationReversed => settlement(-1, "refunded_below_threshold"),
-        Topic::QualificationReinstated => settlement(1, "threshold_met"),
         Topic::CaseOpened => json!({
             "id": "case_4be1",
             "kind": "duplicate_customers",

@@ -174,9 +174,8 @@ async fn attempt(
     };
     let kind = (id, delivery.topic.as_str());
     let created_at = Timestamp::from_unix(delivery.created_at).unwrap_or_default();
-    let body = stored.and_then(|stored| {
-        message::body(kind, created_at, hooks.livemode, &stored.payload)
-    });
+    let body =
+        stored.and_then(|stored| message::body(kind, created_at, hooks.livemode, &stored.payload));
     let Some(body) = body else {
         return ended(None, Some("the message is forgotten".to_owned()), false);
     };
@@ -207,9 +206,8 @@ async fn write_down(
     let failures = i64::try_from(failed).unwrap_or(i64::MAX);
     let failing = note_outcome(&mut tx, connection, id, (succeeded, failures), now).await?;
     let is_gone = ended.iter().any(|one| one.status == Some(GONE));
-    let too_long = failing.is_some_and(|since| {
-        now.unix().saturating_sub(since) >= DISABLED_AFTER_SECONDS
-    });
+    let too_long =
+        failing.is_some_and(|since| now.unix().saturating_sub(since) >= DISABLED_AFTER_SECONDS);
     let reason = match (is_gone, too_long) {
         (true, _) => Some("it answered 410, which says that it is gone for good"),
         (false, true) => Some("nothing but failures came of it for four days"),
@@ -224,7 +222,14 @@ async fn write_down(
             format!("webhook:{id}"),
             json!({ "why": reason }),
         );
-        note(&mut tx, connection, hooks.clock.now_us(), &By::system(), entry).await?;
+        note(
+            &mut tx,
+            connection,
+            hooks.clock.now_us(),
+            &By::system(),
+            entry,
+        )
+        .await?;
         disabled = Some(reason.to_owned());
     }
     tx.commit().await?;

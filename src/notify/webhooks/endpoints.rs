@@ -101,7 +101,7 @@ impl Webhooks {
             url: Some(wanted.url.clone().unwrap_or_default()),
             ..wanted.clone()
         };
-        let endpoint = self.with(blank, &wanted)?;
+        let endpoint = self.with(&blank, &wanted)?;
         retry(|| async {
             let mut tx = self.db.begin().await?;
             if list_endpoints(&mut tx, &self.connection).await?.len() >= ENDPOINTS_MAX {
@@ -129,7 +129,7 @@ impl Webhooks {
         retry(|| async {
             let mut tx = self.db.begin().await?;
             let before = self.find(&mut tx, id).await?;
-            let after = self.with(before.clone(), wanted)?;
+            let after = self.with(&before, wanted)?;
             if after == before {
                 return Ok(before);
             }
@@ -149,14 +149,14 @@ impl Webhooks {
     /// An endpoint as it is wanted.
     fn with(
         &self,
-        before: WebhookEndpoint,
+        before: &WebhookEndpoint,
         wanted: &Wanted,
     ) -> Result<WebhookEndpoint, WebhookError> {
         let now = self.clock.now().unix();
         let mut after = before.clone();
         if let Some(url) = &wanted.url {
             let url = url.trim();
-            let allowed = address::check(url, self.sender.allows_private());
+            let allowed = address::check_new(url, self.sender.allows_private());
             allowed.map_err(|words| WebhookError::invalid("url_invalid", "/url", words))?;
             url.clone_into(&mut after.url);
         }
@@ -180,7 +180,7 @@ impl Webhooks {
             after.failures = 0;
             after.failing_since = None;
         }
-        if after != before {
+        if after != *before {
             after.changed_at = now;
         }
         Ok(after)

@@ -57,30 +57,29 @@ impl Webhooks {
         endpoint: &WebhookEndpoint,
         now: Timestamp,
     ) -> Result<Vec<Secret>, WebhookError> {
-        let previous = endpoint.previous_secret.as_deref();
+        let id = endpoint.endpoint_id.as_str();
+        let mut secrets = vec![self.open(id, &endpoint.secret)?];
         let rotating = endpoint
             .previous_until
             .is_some_and(|until| now.unix() < until);
-        let all = [
-            Some(endpoint.secret.as_slice()),
-            previous.filter(|_| rotating),
-        ];
-        let all = all.into_iter().flatten();
-        all.map(|sealed| self.open(&endpoint.endpoint_id, sealed))
-            .collect()
+        let previous = endpoint.previous_secret.as_deref();
+        // One that cannot be read any more may be why it was rotated.
+        let previous = previous.filter(|_| rotating);
+        secrets.extend(previous.and_then(|sealed| self.open(id, sealed).ok()));
+        Ok(secrets)
     }
 
     fn open(&self, endpoint: &str, sealed: &[u8]) -> Result<Secret, WebhookError> {
-        let sealer = self.sealer.as_ref().ok_or(WebhookError::NoKey)?;
-        let opened = sealer.open(&self.owner(endpoint), sealed)?;
+        let key = self.sealer.as_ref().ok_or(WebhookError::NoKey)?;
+        let opened = key.open(&self.owner(endpoint), sealed)?;
         let text = String::from_utf8(opened).ok();
         let secret = text.as_deref().and_then(Secret::new);
         secret.ok_or(WebhookError::CannotOpen(crate::access::seal::CannotOpen))
     }
 
     fn seal(&self, endpoint: &str, secret: &Secret) -> Result<Vec<u8>, WebhookError> {
-        let sealer = self.sealer.as_ref().ok_or(WebhookError::NoKey)?;
-        Ok(sealer.seal(&self.owner(endpoint), secret.expose().as_bytes())?)
+        let key = self.sealer.as_ref().ok_or(WebhookError::NoKey)?;
+        Ok(key.seal(&self.owner(endpoint), secret.expose().as_bytes())?)
     }
 
     /// Whose secret it is: ciphertext that is copied to another endpoint cannot be read there.

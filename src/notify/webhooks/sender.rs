@@ -90,12 +90,7 @@ impl Sender {
         }
     }
 
-    async fn answer(
-        &self,
-        url: &str,
-        mut headers: HeaderMap,
-        body: String,
-    ) -> Result<u16, String> {
+    async fn answer(&self, url: &str, mut headers: HeaderMap, body: String) -> Result<u16, String> {
         // Literal addresses are not resolved, and settings may have changed since it was added.
         let url = check(url, self.allow_private)?;
         let client = self.client.as_ref();
@@ -124,7 +119,7 @@ impl Sender {
             // An I/O error hides what it wraps from `source`.
             let inner = error.downcast_ref::<std::io::Error>();
             let inner = inner.and_then(std::io::Error::get_ref);
-            if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            if inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
                 return "no encrypted connection: the certificate was not accepted".to_owned();
             }
             cause = error.source();

@@ -38,6 +38,7 @@ const ADMIN: &[(&str, &str, P)] = &[
     ("Near misses", "/admin/near-misses", P::EventsRead),
     ("Users", "/admin/users", P::UsersRead),
     ("API keys", "/admin/keys", P::KeysRead),
+    ("Webhooks", "/admin/webhooks", P::WebhooksRead),
     ("Audit log", "/admin/audit", P::AuditRead),
 ];
 const PORTAL: &[(&str, &str, P)] = &[

@@ -21,6 +21,8 @@ mod samples;
 mod stake;
 pub mod user;
 pub mod users;
+pub mod webhook;
+pub mod webhooks;
 mod words;
 
 use std::collections::BTreeMap;
