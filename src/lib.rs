@@ -32,7 +32,7 @@
 //! | [`http`] | the server loop, problems, bodies |
 //! | [`access`] | users, sessions, keys, the table of routes with what each needs, the audit log |
 //! | [`doctor`] | one list of checks: settings, Stripe's side of it, and what is stored |
-//! | [`notify`] | mails: rendered, and delivered from the outbox |
+//! | [`notify`] | mails and outgoing webhooks: rendered, and delivered from the outbox |
 //! | [`shared`] | what the rooms of a running server share |
 //! | [`track`] | referral links, the script on landing pages, and the leads it sends |
 //! | [`backtests`] | drafts tried on what is stored, as jobs that every node can tell of |

@@ -9,6 +9,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::ids::{AccountId, ConnectionId, NodeId};
 use crate::intake::Endpoints;
+use crate::notify::webhooks::Webhooks;
 use crate::store::Db;
 
 /// What rooms share: hand it to routes and workers by `Arc`.
@@ -31,6 +32,8 @@ pub struct App {
     pub endpoints: Arc<Endpoints>,
     /// Who comes in: signing in, users, links.
     pub access: Arc<Access>,
+    /// Outgoing webhooks: their endpoints, and telling them.
+    pub webhooks: Arc<Webhooks>,
     /// Told after every commit of events: stage 2 has work.
     pub committed: Arc<Notify>,
     /// Told whenever something was put on the work list of the judging stage.

@@ -61,6 +61,13 @@ pub mod metric {
     pub const REQUESTS: &str = "qualify_http_requests_total";
     /// Mails by `result`: `delivered`, `dropped` (nobody to send it to), `failed`.
     pub const MAILS: &str = "qualify_mails_total";
+    /// Attempts to deliver a message to a webhook endpoint, by `result`: `delivered`, `failed`,
+    /// `given_up`.
+    pub const WEBHOOKS_SENT: &str = "qualify_webhooks_sent_total";
+    /// Seconds that one of these attempts took.
+    pub const WEBHOOK_SECONDS: &str = "qualify_webhook_send_seconds";
+    /// Webhook endpoints that were turned off by the program.
+    pub const WEBHOOKS_DISABLED: &str = "qualify_webhook_endpoints_disabled_total";
     /// Requests whose handler panicked.
     pub const PANICS: &str = "qualify_http_panics_total";
 }
@@ -69,6 +76,8 @@ pub mod metric {
 const GROUP_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// Buckets for the time a commit takes, in seconds.
 const COMMIT_BUCKETS: [f64; 9] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0];
+/// Buckets for the time that an endpoint takes to answer, in seconds.
+const SEND_BUCKETS: [f64; 8] = [0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 6.0, 10.0];
 
 /// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +135,8 @@ fn recorder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(metric::GROUP.into()), &GROUP_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full(metric::COMMIT.into()), &COMMIT_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(metric::SETTLE_PAGE.into()), &COMMIT_BUCKETS)
+        .set_buckets_for_metric(Matcher::Full(metric::SETTLE_PAGE.into()), &COMMIT_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(metric::WEBHOOK_SECONDS.into()), &SEND_BUCKETS)
 }
 
 fn describe() {
@@ -164,6 +174,18 @@ fn describe() {
     describe_counter!(
         metric::MAILS,
         "Mails by result: delivered, dropped (nobody to send it to), failed (one attempt)"
+    );
+    describe_counter!(
+        metric::WEBHOOKS_SENT,
+        "Attempts to deliver a message to a webhook endpoint, by result: delivered, failed, given_up"
+    );
+    describe_histogram!(
+        metric::WEBHOOK_SECONDS,
+        "Seconds that one attempt at a webhook endpoint took"
+    );
+    describe_counter!(
+        metric::WEBHOOKS_DISABLED,
+        "Webhook endpoints turned off because of what they answered"
     );
     describe_counter!(metric::PANICS, "HTTP requests whose handler panicked");
 }

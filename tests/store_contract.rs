@@ -79,6 +79,8 @@ mod events_apart;
 mod facts;
 #[path = "store_contract/guard.rs"]
 mod guard;
+#[path = "store_contract/hooks.rs"]
+mod hooks;
 #[path = "store_contract/looking.rs"]
 mod looking;
 #[path = "store_contract/marking.rs"]

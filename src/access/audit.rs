@@ -98,6 +98,18 @@ actions! {
     KeyRevoked, "key.revoked";
     /// A mail could not be delivered and was given up.
     MailFailed, "mail.failed";
+    /// A webhook endpoint was added.
+    WebhookCreated, "webhook.created";
+    /// A webhook endpoint says something else, was turned off or on.
+    WebhookChanged, "webhook.changed";
+    /// A webhook endpoint has another secret.
+    WebhookRotated, "webhook.secret_rotated";
+    /// A message is sent to a webhook endpoint again.
+    WebhookRedelivered, "webhook.redelivered";
+    /// A webhook endpoint was turned off by the program.
+    WebhookDisabled, "webhook.disabled";
+    /// A webhook endpoint was deleted.
+    WebhookDeleted, "webhook.deleted";
 }
 
 /// A value by its digest: enough to see that it is another, without saying what it is.

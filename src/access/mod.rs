@@ -15,6 +15,7 @@ pub mod links;
 mod password;
 mod reach;
 pub mod routes;
+pub mod seal;
 mod session;
 mod sign_in;
 mod token;

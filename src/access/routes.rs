@@ -167,9 +167,10 @@ use Permission::{
     AuditRead, BatchesRead, BatchesWrite, CampaignsBacktest, CampaignsRead, CampaignsWrite,
     CasesRead, CasesWrite, ConnectionsRead, CustomersRead, DoctorRead, EventsRead, EventsWrite,
     KeysRead, KeysWrite, LedgerRead, PortalRead, PromotersRead, PromotersWrite, QualificationsRead,
-    ReferralsRead, ReferralsReassign, ReferralsWrite, UsersRead, UsersWrite,
+    ReferralsRead, ReferralsReassign, ReferralsWrite, UsersRead, UsersWrite, WebhooksRead,
+    WebhooksWrite,
 };
-use Verb::{Get, Options, Patch, Post, Put};
+use Verb::{Delete, Get, Options, Patch, Post, Put};
 
 macro_rules! table {
     ($($name:ident, $verb:ident $path:literal, $area:ident, $needs:expr;)*) => {
@@ -263,6 +264,15 @@ table! {
     API_CONNECTIONS, Get "/api/v1/connections", Api, May(ConnectionsRead);
     API_CONNECTION, Get "/api/v1/connections/{id}", Api, May(ConnectionsRead);
     API_DOCTOR, Get "/api/v1/doctor", Api, May(DoctorRead);
+    API_WEBHOOKS, Get "/api/v1/webhook_endpoints", Api, May(WebhooksRead);
+    API_WEBHOOK_ADD, Post "/api/v1/webhook_endpoints", Api, May(WebhooksWrite);
+    API_WEBHOOK, Get "/api/v1/webhook_endpoints/{id}", Api, May(WebhooksRead);
+    API_WEBHOOK_EDIT, Patch "/api/v1/webhook_endpoints/{id}", Api, May(WebhooksWrite);
+    API_WEBHOOK_ROTATE, Post "/api/v1/webhook_endpoints/{id}/rotate", Api, May(WebhooksWrite);
+    API_WEBHOOK_TEST, Post "/api/v1/webhook_endpoints/{id}/test", Api, May(WebhooksWrite);
+    API_WEBHOOK_DELIVERIES, Get "/api/v1/webhook_endpoints/{id}/deliveries", Api, May(WebhooksRead);
+    API_WEBHOOK_REDELIVER, Post "/api/v1/webhook_endpoints/{id}/redeliver", Api, May(WebhooksWrite);
+    API_WEBHOOK_DELETE, Delete "/api/v1/webhook_endpoints/{id}", Api, May(WebhooksWrite);
 
     API_DOCUMENT, Get "/api/openapi.json", Machine, Public;
     API_DOCS, Get "/api/docs", Page, Public;
@@ -348,6 +358,19 @@ table! {
     KEY_REVOKE_POST, Post "/admin/keys/{id}/revoke", Page, May(KeysWrite);
     AUDIT, Get "/admin/audit", Page, May(AuditRead);
     DOCTOR, Get "/doctor", Page, May(DoctorRead);
+    WEBHOOKS, Get "/admin/webhooks", Page, May(WebhooksRead);
+    WEBHOOK_NEW, Get "/admin/new-webhook", Page, May(WebhooksWrite);
+    WEBHOOK_NEW_POST, Post "/admin/new-webhook", Page, May(WebhooksWrite);
+    WEBHOOK_PAGE, Get "/admin/webhooks/{id}", Page, May(WebhooksRead);
+    WEBHOOK_EDIT, Get "/admin/webhooks/{id}/edit", Page, May(WebhooksWrite);
+    WEBHOOK_EDIT_POST, Post "/admin/webhooks/{id}/edit", Page, May(WebhooksWrite);
+    WEBHOOK_STATE, Post "/admin/webhooks/{id}/state", Page, May(WebhooksWrite);
+    WEBHOOK_TEST, Post "/admin/webhooks/{id}/test", Page, May(WebhooksWrite);
+    WEBHOOK_ROTATE, Get "/admin/webhooks/{id}/rotate", Page, May(WebhooksWrite);
+    WEBHOOK_ROTATE_POST, Post "/admin/webhooks/{id}/rotate", Page, May(WebhooksWrite);
+    WEBHOOK_REDELIVER, Post "/admin/webhooks/{id}/redeliver", Page, May(WebhooksWrite);
+    WEBHOOK_DELETE, Get "/admin/webhooks/{id}/delete", Page, May(WebhooksWrite);
+    WEBHOOK_DELETE_POST, Post "/admin/webhooks/{id}/delete", Page, May(WebhooksWrite);
 
     // The last: whoever walks the table is signed out by them.
     SIGN_OUT, Post "/sign-out", Page, SignedIn;

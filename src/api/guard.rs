@@ -18,6 +18,13 @@ use super::{Api, BODY_BYTES_MAX, document, idempotency, method_not_allowed, refu
 use crate::access::routes::{self, Needs, Route};
 use crate::http::{Problem, body};
 
+/// What answers with a secret, which must not be kept.
+const HOLD_SECRETS: [Route; 3] = [
+    routes::API_KEY_ADD,
+    routes::API_WEBHOOK_ADD,
+    routes::API_WEBHOOK_ROTATE,
+];
+
 /// Refuses parameters that the document does not name, and ids that nothing can have: those
 /// that are no UTF-8, or have control characters, which PostgreSQL could not even compare.
 fn check_address(parts: &Parts, route: Route) -> Result<(), Problem> {
@@ -61,7 +68,7 @@ async fn answer(api: &Arc<Api>, request: Request, next: Next) -> Result<Response
         .await
         .map_err(refusal::body)?;
     let key = idempotency::key(&parts.method, &parts.headers)?;
-    if key.is_some() && route == routes::API_KEY_ADD {
+    if key.is_some() && HOLD_SECRETS.contains(&route) {
         return Err(idempotency::unsupported());
     }
     parts.extensions.insert(caller.by.clone());

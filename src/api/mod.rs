@@ -33,6 +33,7 @@ mod referrals;
 mod refusal;
 mod rewards;
 mod users;
+mod webhook_endpoints;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -46,6 +47,7 @@ use self::caller::Caller;
 use crate::access::Access;
 use crate::backtests::Backtests;
 use crate::http::Problem;
+use crate::notify::webhooks::Webhooks;
 use crate::shared::App;
 
 /// Longest body that is read, in bytes: a campaign file and room around it.
@@ -70,6 +72,15 @@ impl Api {
         let access = &self.app.access;
         if *access.connection() == caller.connection {
             return Ok(access);
+        }
+        Err(Problem::not_found("There is nothing at this address."))
+    }
+
+    /// Outgoing webhooks, for a key of the connection that they are of.
+    fn webhooks(&self, caller: &Caller) -> Result<&Webhooks, Problem> {
+        let webhooks = &self.app.webhooks;
+        if webhooks.connection == caller.connection {
+            return Ok(webhooks);
         }
         Err(Problem::not_found("There is nothing at this address."))
     }
@@ -103,6 +114,7 @@ pub fn routes(app: &Arc<App>, body_read: Duration, backtests: &Arc<Backtests>) -
         .merge(reassign::routes())
         .merge(rewards::routes())
         .merge(users::routes())
+        .merge(webhook_endpoints::routes())
         .route_layer(from_fn_with_state(Arc::clone(&api), guard::guard))
         .method_not_allowed_fallback(|| async { method_not_allowed() });
     document::routes().merge(resources).with_state(api)

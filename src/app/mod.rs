@@ -20,14 +20,18 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::headers::harden;
+use crate::access::seal::Sealer;
 use crate::access::{Access, Proxies};
 use crate::backtests::Backtests;
 use crate::clock::{Clock, SharedClock};
 use crate::config::Config;
+use crate::domain::campaign::Mode;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::ConnectionId;
 use crate::http::server::{self, Limits};
 use crate::intake::{self, Endpoint, Endpoints, EventSink, Intake, Writer, WriterLimits};
+use crate::notify::webhooks::Webhooks;
+use crate::notify::webhooks::sender::Sender;
 use crate::notify::{Mailer, MailerError};
 pub use crate::shared::App;
 use crate::store::{ConnectOptions, Db, StoreError};
@@ -162,6 +166,7 @@ impl App {
         let endpoint = endpoint(&config, &db, &clock).await?;
         let access = access(&config, &db, &clock, (&endpoint.connection, local_addr));
         let mailer = mailer(&config, access.base_url())?;
+        let webhooks = webhooks(&config, &db, &clock, &endpoint.connection);
         let app = Arc::new(Self {
             node,
             connection: endpoint.connection.clone(),
@@ -171,6 +176,7 @@ impl App {
             touched: Arc::new(Notify::new()),
             demo: bounds.demo,
             access: Arc::new(access),
+            webhooks: Arc::new(webhooks),
             config,
             db,
             clock,
@@ -228,6 +234,19 @@ fn mailer(config: &Config, base_url: &str) -> Result<Option<Mailer>, MailerError
     let from = from.filter(CanonicalEmail::is_mailbox);
     let from = from.ok_or(MailerError::From)?;
     Mailer::new(url, &from).map(Some)
+}
+
+/// What tells others what happened.
+fn webhooks(config: &Config, db: &Db, clock: &SharedClock, connection: &ConnectionId) -> Webhooks {
+    Webhooks {
+        db: db.clone(),
+        clock: Arc::clone(clock),
+        connection: connection.clone(),
+        livemode: config.stripe.mode == Mode::Live,
+        sealer: config.app_secret_key.as_ref().and_then(Sealer::new),
+        sender: Sender::new(config.webhooks_allow_private),
+        changed: Arc::new(Notify::new()),
+    }
 }
 
 /// The services behind sign-in.

@@ -14,6 +14,9 @@ use crate::domain::time::Timestamp;
 use crate::ingest::read::Scope;
 use crate::ingest::worker::{BATCH_EVENTS_MAX, ingest_batch};
 use crate::notify::Mailer;
+use crate::notify::webhooks::courier::Couriers;
+use crate::notify::webhooks::fan_out::fan_out;
+use crate::notify::webhooks::tidy::tidy as tidy_messages;
 use crate::notify::worker::{Post, deliver_due, tidy};
 use crate::queue::worker::{BATCH_JUDGED_MAX, Pace, judge_in_turn, mark_due};
 use crate::settle::schedule::{next, run_due};
@@ -37,6 +40,8 @@ const GATHER_EVENTS: Duration = Duration::from_millis(25);
 /// The same for judging. A customer's events mostly come within a moment of each other, and then
 /// it is judged once for all of them.
 const GATHER_TOUCHED: Duration = Duration::from_millis(50);
+/// At the end, messages that are under way to webhook endpoints are waited for this long.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// After an error a stage waits this long.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
@@ -58,6 +63,7 @@ pub(super) fn start(
     workers.spawn("ingest", ingest(Arc::clone(app), stop.clone()));
     workers.spawn("judge", judge(Arc::clone(app), stop.clone()));
     workers.spawn("mail", mail(Arc::clone(app), mailer, stop.clone()));
+    workers.spawn("webhooks", webhooks(Arc::clone(app), stop.clone()));
     if !batches_by_hand {
         workers.spawn("settle", settle(Arc::clone(app), stop));
     }
@@ -89,6 +95,32 @@ async fn mail(app: Arc<App>, mailer: Option<Mailer>, stop: CancellationToken) {
             None => rest(&told, ERROR_PAUSE, &stop).await,
         }
     }
+}
+
+/// Outgoing webhooks, and forgetting old messages. Who is slow to answer is waited for by a task
+/// of its own.
+async fn webhooks(app: Arc<App>, stop: CancellationToken) {
+    let hooks = &app.webhooks;
+    let mut couriers = Couriers::until(stop.clone());
+    let mut tidied_at = Timestamp::default();
+    while !stop.is_cancelled() {
+        let now = app.clock.now();
+        if now > tidied_at.plus_seconds(TIDY_EVERY_SECONDS) {
+            tidied_at = now;
+            if let Err(error) = tidy_messages(hooks).await {
+                log("webhooks", &error);
+            }
+        }
+        let told = worked("webhooks", fan_out(hooks).await);
+        let sent_out = worked("webhooks", couriers.send_out(hooks).await);
+        match told.zip(sent_out) {
+            Some((0, _)) => rest(&hooks.changed, LOOK_EVERY, &stop).await,
+            Some(_) => {}
+            None => rest(&hooks.changed, ERROR_PAUSE, &stop).await,
+        }
+    }
+    // What is under way may still be written down; what is cut comes again.
+    tokio::time::timeout(LAST_WORDS, couriers.wait()).await.ok();
 }
 
 /// Looks whether the tables are still those of this version: what it would write to others

@@ -40,8 +40,10 @@ pub struct Config {
     pub rules_dir: PathBuf,
     /// The connection that comes from settings.
     pub stripe: StripeConfig,
-    /// Encrypts stored secrets of other connections.
+    /// Encrypts the secrets that are stored.
     pub app_secret_key: Option<Secret>,
+    /// Whether webhook endpoints may be `http://` and private addresses.
+    pub webhooks_allow_private: bool,
     /// When batches settle.
     pub settle_cron: SettleCron,
     /// Mail server.
@@ -112,6 +114,7 @@ impl Config {
                 account: values::account(&take)?,
             },
             app_secret_key: values::app_secret_key(&take)?,
+            webhooks_allow_private: values::webhooks_allow_private(&take)?,
             settle_cron: values::settle_cron(&take)?,
             smtp_url: values::smtp_url(&take)?,
             mail_from: values::mail_from(&take)?,

@@ -58,7 +58,7 @@ const fn setting(
 }
 
 /// Every setting there is, in the order in which `config show` lists them.
-pub const SETTINGS: [Setting; 16] = [
+pub const SETTINGS: [Setting; 17] = [
     setting(
         "DATABASE_URL",
         Some("sqlite://./data/qualify.db"),
@@ -117,7 +117,13 @@ pub const SETTINGS: [Setting; 16] = [
         "APP_SECRET_KEY",
         None,
         Shown::Never,
-        "at least 32 characters; encrypts what is stored of other connections' secrets",
+        "at least 32 random characters; encrypts the secrets that are stored",
+    ),
+    setting(
+        "WEBHOOKS_ALLOW_PRIVATE",
+        Some("false"),
+        Shown::Plain,
+        "true lets webhook endpoints be http:// and private addresses; for development alone",
     ),
     setting(
         "SETTLE_CRON",

@@ -195,6 +195,16 @@ pub(super) fn app_secret_key(take: &Taker<'_>) -> Result<Option<Secret>, ConfigE
     }
 }
 
+pub(super) fn webhooks_allow_private(take: &Taker<'_>) -> Result<bool, ConfigError> {
+    let expected = "true or false";
+    let (name, text) = take.named("WEBHOOKS_ALLOW_PRIVATE", expected)?;
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(invalid(name, format!("`{text}`"), expected)),
+    }
+}
+
 pub(super) fn settle_cron(take: &Taker<'_>) -> Result<SettleCron, ConfigError> {
     let expected = "six fields (seconds minutes hours day month weekday), such as `0 0 0,12 * * *`";
     let (name, text) = take.named("SETTLE_CRON", expected)?;

@@ -141,6 +141,10 @@ permissions! {
     KeysRead, "keys:read", [x x o o o];
     /// Make and revoke API keys.
     KeysWrite, "keys:write", [x x o o o];
+    /// See webhook endpoints and what became of messages to them.
+    WebhooksRead, "webhooks:read", [x x o o o];
+    /// Add, change, test and delete webhook endpoints.
+    WebhooksWrite, "webhooks:write", [x x o o o];
     /// See who did what.
     AuditRead, "audit:read", [x x o o o];
     /// See one's own things as a promoter.

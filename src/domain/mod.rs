@@ -16,4 +16,6 @@ pub mod people;
 pub mod reason;
 pub mod referral_link;
 pub mod time;
+pub mod told;
+pub mod topic;
 pub mod verdict;

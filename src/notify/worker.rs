@@ -15,7 +15,7 @@ use crate::domain::ids::{ConnectionId, UserId};
 use crate::domain::time::{DAY_SECONDS, Timestamp};
 use crate::store::limits::forget_whole;
 use crate::store::links::{LinkPurpose, forget_ended_links};
-use crate::store::outbox::{OutboxMessage, deliver, fail, forget_messages, take_due};
+use crate::store::outbox::{OutboxMessage, deliver, fail, take_due};
 use crate::store::sessions::forget_ended_sessions;
 use crate::store::users::{User, get_user};
 use crate::store::{Db, StoreError, retry};
@@ -29,8 +29,6 @@ const HELD_SECONDS: i64 = 120;
 const FIRST_PAUSE_SECONDS: i64 = 30;
 /// Attempts before a mail is given up: about an hour.
 const ATTEMPTS_MAX: i64 = 8;
-/// How long delivered and given-up mails are remembered.
-const KEPT_SECONDS: i64 = 30 * DAY_SECONDS;
 /// How long links that have ended are remembered, so that they stay known as used.
 const LINKS_KEPT_SECONDS: i64 = 30 * DAY_SECONDS;
 
@@ -219,7 +217,7 @@ fn again_at(attempts: i64, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Forgets what nobody needs any more: sessions and links that have ended, limits that are
-/// whole, mails of last month.
+/// whole. Mails of last month go with the other messages, in `webhooks::tidy`.
 pub async fn tidy(db: &Db, connection: &ConnectionId, clock: &dyn Clock) -> Result<(), StoreError> {
     retry(|| async {
         let now = clock.now();
@@ -228,8 +226,6 @@ pub async fn tidy(db: &Db, connection: &ConnectionId, clock: &dyn Clock) -> Resu
         let links_before = now.plus_seconds(-LINKS_KEPT_SECONDS);
         forget_ended_links(&mut tx, connection, links_before).await?;
         forget_whole(&mut tx, connection, clock.now_us()).await?;
-        let mails_before = now.plus_seconds(-KEPT_SECONDS);
-        forget_messages(&mut tx, connection, MAIL_TOPICS, mails_before).await?;
         tx.commit().await
     })
     .await

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::judging::{Judged, Judgements};
 use super::prepare::Prepared;
+use super::telling::{Written, tell};
 use super::transition::{Action, transition, vanished};
 use crate::domain::ids::{ConnectionId, CustomerId, ReferralId};
 use crate::domain::time::Timestamp;
@@ -46,14 +47,16 @@ pub(super) async fn apply(
     upsert_verdicts(tx, connection, &changed).await?;
     let gone: Vec<VerdictKey> = gone.into_iter().collect();
     delete_verdicts(tx, connection, &gone).await?;
-    apply_cases(tx, connection, &judgements, now).await?;
+    let opened = apply_cases(tx, connection, &judgements, now).await?;
     let near: Vec<StoredNearMiss> = judgements
         .near_misses
         .iter()
         .map(|(campaign, near)| super::near_miss_row(campaign, near, now))
         .collect();
     apply_near_misses(tx, connection, &prepared, &judgements, &near).await?;
-    apply_transitions(tx, connection, &prepared, &judgements, now).await
+    let mut written = apply_transitions(tx, connection, &prepared, &judgements, now).await?;
+    written.opened = opened;
+    tell(tx, connection, &written, now).await
 }
 
 /// Near misses as they are now: what no longer nearly matches is forgotten, so that they do not
@@ -97,17 +100,19 @@ fn vanish(prepared: &Prepared, judgements: &mut Judgements) -> BTreeSet<VerdictK
     gone
 }
 
+/// Cases as they are now; those that were not open before.
 async fn apply_cases(
     tx: &mut Tx,
     connection: &ConnectionId,
     judgements: &Judgements,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<StoredCase>, StoreError> {
     let referrals: BTreeSet<ReferralId> =
         judgements.judged.keys().map(|(_, id)| id.clone()).collect();
     let referrals: Vec<ReferralId> = referrals.into_iter().collect();
-    let mut cases = Vec::new();
-    for case in cases_of_referrals(tx, connection, &referrals).await? {
+    let (mut cases, mut opened) = (Vec::new(), Vec::new());
+    let stored = cases_of_referrals(tx, connection, &referrals).await?;
+    for case in &stored {
         let key = (case.campaign.clone(), case.referral.clone());
         let open = judgements.judged.get(&key).and_then(|j| j.case.as_ref());
         let still = open.is_some_and(|(_, id)| *id == case.id);
@@ -115,24 +120,30 @@ async fn apply_cases(
             cases.push(StoredCase {
                 state: CaseState::Gone,
                 changed_at: now,
-                ..case
+                ..case.clone()
             });
         }
     }
     for ((campaign, referral), judged) in &judgements.judged {
         if let Some((kind, id)) = &judged.case {
-            cases.push(StoredCase {
+            let before = stored.iter().find(|case| case.id == *id);
+            let case = StoredCase {
                 id: id.clone(),
                 kind: *kind,
                 campaign: campaign.clone(),
                 referral: referral.clone(),
                 state: CaseState::Open,
-                opened_at: now,
+                opened_at: before.map_or(now, |before| before.opened_at),
                 changed_at: now,
-            });
+            };
+            if before.is_none_or(|before| before.state != CaseState::Open) {
+                opened.push(case.clone());
+            }
+            cases.push(case);
         }
     }
-    upsert_cases(tx, connection, &cases).await
+    upsert_cases(tx, connection, &cases).await?;
+    Ok(opened)
 }
 
 async fn apply_transitions(
@@ -141,7 +152,7 @@ async fn apply_transitions(
     prepared: &Prepared,
     judgements: &Judgements,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Written, StoreError> {
     let (mut queue, mut change) = (Vec::new(), Vec::new());
     for (key, judged) in &judgements.judged {
         let list = prepared
@@ -170,5 +181,9 @@ async fn apply_transitions(
     // Withdrawals first: whoever gets the person next must find the place free.
     change_qualifications(tx, connection, &change).await?;
     insert_qualifications(tx, connection, &queue).await?;
-    Ok(())
+    Ok(Written {
+        queued: queue,
+        changed: change,
+        opened: Vec::new(),
+    })
 }

@@ -12,6 +12,7 @@ mod finder;
 pub mod judging;
 pub mod neighbourhood;
 pub mod prepare;
+mod telling;
 pub mod transition;
 pub mod worker;
 

@@ -4,8 +4,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::items::adjusted;
-use crate::domain::ids::{BatchId, CampaignId, QualificationId, ReferralId};
+use crate::domain::ids::{BatchId, CampaignId, ReferralId};
 use crate::domain::time::Timestamp;
+use crate::domain::told::SettlementTold;
+use crate::domain::topic::Topic;
 use crate::domain::verdict::{Reward, Verdict};
 use crate::ledger::entries::entries;
 use crate::store::StoreError;
@@ -74,10 +76,13 @@ impl Booking {
         let empty = given.iter().all(|reward| reward.amount_minor == 0);
         let sequence = qualification.sequence.saturating_add(1);
         let (kind, topic) = match item.action {
-            ItemAction::Reverse => (TransactionKind::Reversal, "qualification.reversed"),
-            ItemAction::Reinstate => (TransactionKind::Reinstatement, "qualification.reinstated"),
+            ItemAction::Reverse => (TransactionKind::Reversal, Topic::QualificationReversed),
+            ItemAction::Reinstate => (
+                TransactionKind::Reinstatement,
+                Topic::QualificationReinstated,
+            ),
             ItemAction::Settle | ItemAction::Skip => {
-                (TransactionKind::Accrual, "qualification.settled")
+                (TransactionKind::Accrual, Topic::QualificationSettled)
             }
         };
         let reversed = item.action == ItemAction::Reverse && empty;
@@ -106,9 +111,9 @@ impl Booking {
         self.messages.push(OutboxMessage {
             // In the order of the plan, so that messages lie in the order in which they come.
             outbox_id: format!("{batch}.{:09}", item.position),
-            topic: topic.to_owned(),
+            topic: topic.name().to_owned(),
             subject_id: qualification.id.as_str().to_owned(),
-            payload: to_json("outbox", &payload(qualification, item))?,
+            payload: to_json("outbox", &payload(batch, qualification, item))?,
             created_at: now.unix(),
             delivered_at: None,
             attempts: 0,
@@ -187,23 +192,18 @@ fn sum(given: &[Reward], changes: &[Reward]) -> Vec<Reward> {
     total
 }
 
-#[derive(serde::Serialize)]
-struct Payload<'a> {
-    qualification: &'a QualificationId,
-    campaign: &'a str,
-    referral: &'a str,
-    promoter: &'a str,
-    amounts: &'a [Reward],
-    reason: &'a str,
-}
-
-fn payload<'a>(qualification: &'a Qualification, item: &'a BatchItem) -> Payload<'a> {
-    Payload {
+fn payload<'a>(
+    batch: &'a BatchId,
+    qualification: &'a Qualification,
+    item: &'a BatchItem,
+) -> SettlementTold<'a> {
+    SettlementTold {
         qualification: &qualification.id,
         campaign: qualification.campaign.as_str(),
         referral: qualification.referral.as_str(),
         promoter: qualification.promoter.as_str(),
         amounts: &item.amounts,
         reason: &item.reason,
+        batch,
     }
 }

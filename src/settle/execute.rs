@@ -13,6 +13,8 @@ use super::duty::Duty;
 use super::items::verdicts_on;
 use crate::domain::ids::{BatchId, QualificationId};
 use crate::domain::time::Timestamp;
+use crate::domain::told::BatchTold;
+use crate::domain::topic::Topic;
 use crate::store::batch_items::{
     BatchItem, ItemAction, ItemState, batch_items, count_items, finish_items, finish_run,
 };
@@ -20,12 +22,14 @@ use crate::store::batches::{
     Batch, BatchState, BatchTotals, begin_execution, change_batch, get_batch,
 };
 use crate::store::dirty::{DirtyKind, mark_dirty};
+use crate::store::json::to_json;
 use crate::store::leases::{Stage, enter, times_entered};
 use crate::store::ledger::insert_transactions;
-use crate::store::outbox::insert_messages;
+use crate::store::outbox::{OutboxMessage, insert_messages};
 use crate::store::qualifications::{
     Qualification, change_qualifications, load_qualifications, settle_qualifications,
 };
+use crate::store::webhook_endpoints::wanted_topics;
 use crate::store::{StoreError, Tx, retry};
 use crate::telemetry::metric;
 
@@ -130,8 +134,9 @@ async fn finish(
     let counts = count_items(&mut tx, duty.connection, batch).await?;
     let stored = get_batch(&mut tx, duty.connection, batch).await?;
     tx.rollback().await?;
-    // One without any item was never begun.
-    let from = stored.map_or(BatchState::Executing, |stored| stored.state);
+    let Some(stored) = stored else {
+        return Ok(Some(BatchTotals::default()));
+    };
     let mut totals = BatchTotals::default();
     for (action, state, count) in counts {
         match (action, state) {
@@ -142,14 +147,57 @@ async fn finish(
             _ => totals.skipped += count,
         }
     }
-    let step = (from, BatchState::Done);
+    // One without any item was never begun.
+    let step = (stored.state, BatchState::Done);
     let end = async || {
         let mut tx = duty.begin().await?;
         change_batch(&mut tx, duty.connection, batch, step, totals, Some(now)).await?;
+        tell(&mut tx, duty, &stored, totals, now).await?;
         tx.commit().await
     };
     retry(end).await?;
     Ok(Some(totals))
+}
+
+/// Tells webhook endpoints, if there are any, that a batch was carried out.
+async fn tell(
+    tx: &mut Tx,
+    duty: &Duty<'_>,
+    batch: &Batch,
+    totals: BatchTotals,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let topic = Topic::BatchSettled;
+    if wanted_topics(tx, duty.connection, &[topic])
+        .await?
+        .is_empty()
+    {
+        return Ok(());
+    }
+    let told = BatchTold {
+        id: &batch.id,
+        kind: batch.kind.name(),
+        state: BatchState::Done.name(),
+        slot_at: batch.slot_at,
+        cut_off: batch.cut_off,
+        planned_at: batch.planned_at,
+        done_at: Some(now),
+        items: batch.plan_items,
+        settled: totals.settled,
+        reversed: totals.reversed,
+        reinstated: totals.reinstated,
+        skipped: totals.skipped,
+    };
+    let message = OutboxMessage {
+        outbox_id: format!("{}.{}", topic.name(), batch.id),
+        topic: topic.name().to_owned(),
+        subject_id: batch.id.as_str().to_owned(),
+        payload: to_json("outbox", &told)?,
+        created_at: now.unix(),
+        delivered_at: None,
+        attempts: 0,
+    };
+    insert_messages(tx, duty.connection, &[message]).await
 }
 
 /// Carries out a page item by item; the one that the database refuses gets its words as the

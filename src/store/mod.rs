@@ -47,6 +47,8 @@ pub mod outbox;
 pub mod portal;
 pub mod qualifications;
 pub mod reports;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;
 
 // Who may ask, who did what, and which node does what.
 pub mod api_keys;

@@ -57,45 +57,71 @@ pub async fn insert_messages(
     Ok(())
 }
 
-/// The oldest messages that wait and were tried fewer than `attempts_max` times. On PostgreSQL
-/// they are this transaction's until it ends; other nodes are given others.
-pub async fn claim_messages(
+/// Whether something that happened at or after `since` waits for webhook endpoints. Mail goes
+/// another way.
+pub async fn is_untold(
     tx: &mut Tx,
     connection: &ConnectionId,
-    attempts_max: i64,
-    limit: u32,
-) -> Result<Vec<OutboxMessage>, StoreError> {
-    Statement::new(
-        "SELECT outbox_id, topic, subject_id, payload, created_at, delivered_at, attempts
-         FROM outbox
-         WHERE connection_id = $1 AND delivered_at IS NULL AND attempts < $2
-         ORDER BY created_at, outbox_id
-         LIMIT $3
-         {claim}",
+    since: Timestamp,
+) -> Result<bool, StoreError> {
+    let found: Option<(i64,)> = Statement::new(
+        "SELECT 1 FROM outbox
+         WHERE connection_id = $1 AND delivered_at IS NULL AND created_at >= $2
+           AND substr(topic, 1, 5) <> 'mail.'
+         LIMIT 1",
     )
     .bind(connection)
-    .bind(attempts_max)
-    .bind(limit)
-    .fetch_all(tx)
-    .await
+    .bind(since)
+    .fetch_optional(tx)
+    .await?;
+    Ok(found.is_some())
 }
 
-/// Counts one more attempt, which succeeded at `delivered_at` or did not; how many waited.
-pub async fn count_attempts(
+/// Takes the oldest of those messages, which are told from now on. On PostgreSQL they are this
+/// transaction's until it ends; other nodes are given others.
+pub async fn tell_messages(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    (since, now): (Timestamp, Timestamp),
+    limit: u32,
+) -> Result<Vec<OutboxMessage>, StoreError> {
+    let mut told: Vec<OutboxMessage> = Statement::new(
+        "UPDATE outbox SET attempts = attempts + 1, delivered_at = $3
+         WHERE connection_id = $1 AND outbox_id IN (
+             SELECT outbox_id FROM outbox
+             WHERE connection_id = $1 AND delivered_at IS NULL AND created_at >= $2
+               AND substr(topic, 1, 5) <> 'mail.'
+             ORDER BY created_at, outbox_id
+             LIMIT $4
+             {claim})
+         RETURNING outbox_id, topic, subject_id, payload, created_at, delivered_at, attempts",
+    )
+    .bind(connection)
+    .bind(since)
+    .bind(now)
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
+    told.sort_by(|a, b| (a.created_at, &a.outbox_id).cmp(&(b.created_at, &b.outbox_id)));
+    Ok(told)
+}
+
+/// Messages by their ids, in order of id; those that are forgotten are left out.
+pub async fn load_messages(
     tx: &mut Tx,
     connection: &ConnectionId,
     ids: &[String],
-    delivered_at: Option<Timestamp>,
-) -> Result<u64, StoreError> {
-    Statement::new(
-        "UPDATE outbox SET attempts = attempts + 1, delivered_at = $2
-         WHERE connection_id = $1 AND delivered_at IS NULL AND outbox_id IN ({rows})",
+) -> Result<Vec<OutboxMessage>, StoreError> {
+    let mut found: Vec<OutboxMessage> = Statement::new(
+        "SELECT outbox_id, topic, subject_id, payload, created_at, delivered_at, attempts
+         FROM outbox WHERE connection_id = $1 AND outbox_id IN ({rows})",
     )
     .bind(connection)
-    .bind(delivered_at)
     .list(ids)
-    .execute(tx)
-    .await
+    .fetch_all(tx)
+    .await?;
+    found.sort_by(|a, b| a.outbox_id.cmp(&b.outbox_id));
+    Ok(found)
 }
 
 /// How many messages wait.
@@ -211,20 +237,30 @@ pub async fn fail(
     Ok(())
 }
 
-/// Forgets messages of topics that begin like this and are older; how many.
+/// Forgets the oldest messages from before an instant, told ones or others; how many. Call it
+/// again while it forgets as many as the limit, so that no transaction is long.
 pub async fn forget_messages(
     tx: &mut Tx,
     connection: &ConnectionId,
-    topics: &str,
-    before: Timestamp,
+    (told, before): (bool, Timestamp),
+    limit: u32,
 ) -> Result<u64, StoreError> {
-    Statement::new(
-        "DELETE FROM outbox
-         WHERE connection_id = $1 AND substr(topic, 1, length($2)) = $2 AND created_at < $3",
-    )
-    .bind(connection)
-    .bind(topics)
-    .bind(before)
-    .execute(tx)
-    .await
+    // Two texts, so that each is read from an index of its own.
+    let text = if told {
+        "DELETE FROM outbox WHERE connection_id = $1 AND outbox_id IN (
+             SELECT outbox_id FROM outbox
+             WHERE connection_id = $1 AND created_at < $2 AND delivered_at IS NOT NULL
+             ORDER BY created_at, outbox_id LIMIT $3)"
+    } else {
+        "DELETE FROM outbox WHERE connection_id = $1 AND outbox_id IN (
+             SELECT outbox_id FROM outbox
+             WHERE connection_id = $1 AND created_at < $2 AND delivered_at IS NULL
+             ORDER BY created_at, outbox_id LIMIT $3)"
+    };
+    Statement::new(text)
+        .bind(connection)
+        .bind(before)
+        .bind(limit)
+        .execute(tx)
+        .await
 }

@@ -28,6 +28,8 @@ pub const fn words(permission: P) -> &'static str {
         P::UsersWrite => "invite people and change what they may do",
         P::KeysRead => "see API keys",
         P::KeysWrite => "make and revoke API keys",
+        P::WebhooksRead => "see webhook endpoints and their deliveries",
+        P::WebhooksWrite => "add, change, test and delete webhook endpoints",
         P::AuditRead => "see the audit log",
         P::PortalRead => "see a promoter’s own pages",
     }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::pages::admin::{
     audit, batch, batch_run, batches, case, cases, doctor, event, events, keys, near_miss,
-    near_misses, user, users,
+    near_misses, user, users, webhook, webhooks,
 };
 use super::pages::docs;
 use super::pages::marketing::{
@@ -168,4 +168,17 @@ fn office() -> Router<Arc<Web>> {
         .on(table::KEY_REVOKE_POST, keys::revoke)
         .on(table::AUDIT, audit::list)
         .on(table::DOCTOR, doctor::show)
+        .on(table::WEBHOOKS, webhooks::list)
+        .on(table::WEBHOOK_NEW, webhooks::new)
+        .on(table::WEBHOOK_NEW_POST, webhooks::add)
+        .on(table::WEBHOOK_PAGE, webhook::show)
+        .on(table::WEBHOOK_EDIT, webhooks::edit)
+        .on(table::WEBHOOK_EDIT_POST, webhooks::save)
+        .on(table::WEBHOOK_STATE, webhook::set_state)
+        .on(table::WEBHOOK_TEST, webhook::test)
+        .on(table::WEBHOOK_ROTATE, webhook::ask_rotate)
+        .on(table::WEBHOOK_ROTATE_POST, webhook::rotate)
+        .on(table::WEBHOOK_REDELIVER, webhook::redeliver)
+        .on(table::WEBHOOK_DELETE, webhook::ask_delete)
+        .on(table::WEBHOOK_DELETE_POST, webhook::delete)
 }

@@ -75,6 +75,17 @@ impl Objects {
         let away = away.unwrap().unwrap().id.to_string();
         row("/api/v1/users/", both(&away));
         row("/admin/users/", both(&away));
+        // None is there: whoever may answer one finds nothing.
+        rows.push((
+            "/api/v1/webhook_endpoints/",
+            "we_none".to_owned(),
+            "we_none".to_owned(),
+        ));
+        rows.push((
+            "/admin/webhooks/",
+            "we_none".to_owned(),
+            "we_none".to_owned(),
+        ));
         // A key of its own, because asking takes it back.
         bench.key("live", &["audit:read", "cases:read"], 202).await;
         let list = bench.ask("GET", "/api/v1/keys?limit=100", &auth).await;

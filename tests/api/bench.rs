@@ -53,8 +53,13 @@ impl Bench {
     }
 
     /// The same with further settings.
-    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let served = Served::start(settings).await;
+    pub async fn start_with(further: &[(&str, &str)]) -> Self {
+        let mut settings = vec![
+            ("APP_SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+            ("WEBHOOKS_ALLOW_PRIVATE", "true"),
+        ];
+        settings.extend(further);
+        let served = Served::start(&settings).await;
         let (app, clock) = (&served.server.app, served.clock.as_ref());
         let schedule = &app.config.settle_cron.schedule;
         run_due(&app.db, &app.connection, schedule, &app.node, clock)

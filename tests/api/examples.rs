@@ -339,6 +339,64 @@ async fn access(r: &mut Recorder) {
     r.replace(&made["id"], "<key id>");
 }
 
+/// The address of somebody who takes messages.
+async fn receiver() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let routes = axum::Router::new().fallback(|| async { axum::http::StatusCode::OK });
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    format!("http://{address}/hooks")
+}
+
+async fn webhooks(r: &mut Recorder) {
+    let url = receiver().await;
+    let new = json!({ "url": url, "description": "the shop", "topics": ["qualification.settled", "qualification.reversed"] });
+    let made = r.take(operation("add_webhook_endpoint").body(new)).await;
+    let id = made["id"].as_str().unwrap().to_owned();
+    r.take(operation("get_webhook_endpoint").at(&id)).await;
+    r.take(operation("list_webhook_endpoints")).await;
+    let change = json!({ "topics": ["*"] });
+    r.take(operation("change_webhook_endpoint").at(&id).body(change))
+        .await;
+    r.take(operation("test_webhook_endpoint").at(&id)).await;
+    r.operations["test_webhook_endpoint"]["answer"]["duration_ms"] = json!(31);
+    let rotated = r.take(operation("rotate_webhook_secret").at(&id)).await;
+    // Told by the server's own worker.
+    r.bench.clock.set(at("2026-03-20T10:05:00Z"));
+    let message = qualify::store::outbox::OutboxMessage {
+        outbox_id: "example".to_owned(),
+        topic: "qualification.settled".to_owned(),
+        subject_id: "example".to_owned(),
+        payload: "{}".to_owned(),
+        created_at: at("2026-03-20T10:05:00Z").unix(),
+        delivered_at: None,
+        attempts: 0,
+    };
+    let app = std::sync::Arc::clone(&r.bench.server.app);
+    let mut tx = app.db.begin().await.unwrap();
+    qualify::store::outbox::insert_messages(&mut tx, &app.connection, &[message])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let delivered = loop {
+        let list = operation("list_webhook_deliveries").at(&id);
+        let answer = r.send(&list).await;
+        let rows = body(&answer);
+        if rows["data"][0]["state"] == "delivered" {
+            break r.keep(&list, &answer);
+        }
+        tokio::task::yield_now().await;
+    };
+    let again = json!({ "message": delivered["data"][0]["id"] });
+    r.take(operation("redeliver_webhook").at(&id).body(again))
+        .await;
+    r.take(operation("delete_webhook_endpoint").at(&id)).await;
+    r.replace(&json!(url), "https://shop.example.com/hooks");
+    r.replace(&made["secret"], "<secret>");
+    r.replace(&rotated["secret"], "<secret>");
+    r.replace(&made["id"], "<webhook endpoint>");
+}
+
 async fn refusals(r: &mut Recorder) {
     let none = [("authorization", "Bearer qk_nobody's")];
     r.refused("unauthenticated", operation("list_cases").with(&none))
@@ -407,6 +465,7 @@ async fn examples_are_what_the_server_answers() {
     settling(&mut r).await;
     backtests(&mut r).await;
     access(&mut r).await;
+    webhooks(&mut r).await;
     refusals(&mut r).await;
 
     let asked: BTreeSet<&String> = r.operations.keys().collect();

@@ -27,3 +27,4 @@ mod signing_in;
 #[allow(dead_code, reason = "the tests of mail use the rest")]
 mod smtp;
 mod tracking;
+mod webhooks;

@@ -21,7 +21,8 @@ use qualify::store::ledger::{
     transactions_of_qualifications,
 };
 use qualify::store::outbox::{
-    OutboxMessage, claim_messages, count_attempts, count_waiting, insert_messages,
+    OutboxMessage, count_waiting, forget_messages, insert_messages, is_untold, load_messages,
+    queue_messages, tell_messages,
 };
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{
@@ -45,7 +46,7 @@ contract!(
     balances_and_statements_follow_the_entries,
     what_belongs_to_nothing_is_found,
     a_batch_says_that_it_is_carried_out,
-    messages_are_delivered_once,
+    messages_are_told_once,
 );
 
 fn conn() -> ConnectionId {
@@ -687,10 +688,10 @@ async fn a_batch_says_that_it_is_carried_out(db: &Db) {
     }
 }
 
-async fn messages_are_delivered_once(db: &Db) {
-    let message = |id: &str, created_at| OutboxMessage {
+async fn messages_are_told_once(db: &Db) {
+    let message = |id: &str, topic: &str, created_at| OutboxMessage {
         outbox_id: id.to_owned(),
-        topic: "settlement.made".to_owned(),
+        topic: topic.to_owned(),
         subject_id: "q1".to_owned(),
         payload: "{}".to_owned(),
         created_at,
@@ -698,40 +699,56 @@ async fn messages_are_delivered_once(db: &Db) {
         attempts: 0,
     };
     let mut tx = db.begin().await.unwrap();
-    let all = [message("m2", 2), message("m1", 1)];
+    let all = [
+        message("m2", "settlement.made", 2),
+        message("m1", "settlement.made", 1),
+        message("m3", "settlement.made", 3),
+        message("old", "settlement.made", 0),
+    ];
     insert_messages(&mut tx, &conn(), &all).await.unwrap();
     insert_messages(&mut tx, &conn(), &all).await.unwrap();
-    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 2);
-    let claimed = claim_messages(&mut tx, &conn(), 2, 9).await.unwrap();
-    assert_eq!(claimed, [all[1].clone(), all[0].clone()]);
-    let ids = |id: &str| [id.to_owned()];
-    assert_eq!(
-        count_attempts(&mut tx, &conn(), &ids("m1"), Some(at(5)))
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(
-        count_attempts(&mut tx, &conn(), &ids("m1"), None)
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        count_attempts(&mut tx, &conn(), &ids("m2"), None)
-            .await
-            .unwrap(),
-        1
-    );
-    let left = claim_messages(&mut tx, &conn(), 2, 9).await.unwrap();
-    assert_eq!(
-        (left.len(), &*left[0].outbox_id, left[0].attempts),
-        (1, "m2", 1)
-    );
+    let mail = [message("m0", "mail.x", 5)];
+    queue_messages(&mut tx, &conn(), &mail, at(5))
+        .await
+        .unwrap();
+    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 5);
+    assert!(is_untold(&mut tx, &conn(), at(3)).await.unwrap());
     assert!(
-        claim_messages(&mut tx, &conn(), 1, 9)
-            .await
-            .unwrap()
-            .is_empty()
+        !is_untold(&mut tx, &conn(), at(4)).await.unwrap(),
+        "mail goes another way"
     );
+    assert!(!is_untold(&mut tx, &"other".into(), at(0)).await.unwrap());
+    tx.commit().await.unwrap();
+
+    let take = async || {
+        let mut tx = db.begin().await.unwrap();
+        let told = tell_messages(&mut tx, &conn(), (at(1), at(9)), 2).await;
+        tokio::task::yield_now().await;
+        tx.commit().await.unwrap();
+        told.unwrap()
+    };
+    let (a, b) = tokio::join!(take(), take());
+    let mut told = [a, b].concat();
+    told.sort_by_key(|message| message.created_at);
+    let ids: Vec<&str> = told.iter().map(|message| &*message.outbox_id).collect();
+    assert_eq!(ids, ["m1", "m2", "m3"], "each by one, and none from before");
+    assert!(
+        told.iter()
+            .all(|one| one.delivered_at == Some(9) && one.attempts == 1)
+    );
+    assert!(take().await.is_empty());
+
+    let mut tx = db.begin().await.unwrap();
+    let ids = ["m3", "m1", "gone"].map(str::to_owned);
+    let found = load_messages(&mut tx, &conn(), &ids).await.unwrap();
+    assert_eq!(found, [told[0].clone(), told[2].clone()]);
+    let of_another = load_messages(&mut tx, &"other".into(), &ids).await;
+    assert!(of_another.unwrap().is_empty());
+    let other = forget_messages(&mut tx, &"other".into(), (true, at(9)), 9).await;
+    assert_eq!(other.unwrap(), 0);
+    let told = forget_messages(&mut tx, &conn(), (true, at(3)), 9).await;
+    assert_eq!(told.unwrap(), 2, "m1 and m2");
+    let untold = forget_messages(&mut tx, &conn(), (false, at(3)), 9).await;
+    assert_eq!(untold.unwrap(), 1, "the old one");
+    tx.commit().await.unwrap();
 }

@@ -516,7 +516,11 @@ async fn a_mail_is_taken_by_one_and_tried_again(db: &Db) {
     assert_eq!(take(50).await, [("m2".to_owned(), 2)]);
     let mut tx = db.begin().await.unwrap();
     assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 7);
-    let forgotten = forget_messages(&mut tx, &conn(), "mail.", at(2)).await;
-    assert_eq!(forgotten.unwrap(), 7);
-    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 1);
+    let forgotten = forget_messages(&mut tx, &conn(), (false, at(2)), 5).await;
+    assert_eq!(forgotten.unwrap(), 5, "no more than it was asked for");
+    let forgotten = forget_messages(&mut tx, &conn(), (false, at(2)), 5).await;
+    assert_eq!(forgotten.unwrap(), 2);
+    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 0);
+    let forgotten = forget_messages(&mut tx, &conn(), (true, at(2)), 5).await;
+    assert_eq!(forgotten.unwrap(), 1, "the one that was delivered");
 }

@@ -19,6 +19,14 @@ pub const CODES: &[(&str, &str)] = &[
         "What the case decided is settled, so it cannot be undone.",
     ),
     ("already_waiting", "The event waits to be read already."),
+    (
+        "app_secret_key_changed",
+        "The secret was stored under another `APP_SECRET_KEY`; rotate it.",
+    ),
+    (
+        "app_secret_key_missing",
+        "Secrets are kept encrypted; set `APP_SECRET_KEY` and restart.",
+    ),
     ("backtest_over", "The backtest has ended already."),
     (
         "backtests_busy",
@@ -75,11 +83,27 @@ pub const CODES: &[(&str, &str)] = &[
         "The database does not answer; repeat after `Retry-After`.",
     ),
     ("days_invalid", "The number of days is out of bounds."),
+    (
+        "delivery_waiting",
+        "The delivery waits to be tried already.",
+    ),
+    (
+        "description_invalid",
+        "A description has at most 200 characters.",
+    ),
     ("email_in_use", "Somebody has an account with this email."),
     ("email_invalid", "This is not an email address."),
     (
         "encoding_unsupported",
         "The body is compressed; send it plain.",
+    ),
+    (
+        "endpoint_disabled",
+        "The webhook endpoint is disabled; enable it first.",
+    ),
+    (
+        "endpoints_too_many",
+        "A connection has 20 webhook endpoints at most.",
     ),
     (
         "field_invalid",
@@ -202,8 +226,16 @@ pub const CODES: &[(&str, &str)] = &[
         "A text has a character that cannot be stored, or is too long.",
     ),
     ("time_invalid", "This is not a time."),
+    (
+        "topics_invalid",
+        "There is no such topic, or none was named.",
+    ),
     ("unauthenticated", "Send a key that is in force."),
     ("unknown_field", "There is no field of this name here."),
+    (
+        "url_invalid",
+        "This cannot be the address of a webhook endpoint.",
+    ),
 ];
 
 /// What a code means.

@@ -7,6 +7,7 @@ pub mod codes;
 pub mod examples;
 pub mod names;
 pub mod operation;
+mod webhooks;
 mod write;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use serde_json::Value;
 use self::operation::Resource;
 use super::{
     Api, audit, batches, campaigns, cases, connections, customers, doctor, events, keys, ledger,
-    payments, promoters, qualifications, referrals, rewards, users,
+    payments, promoters, qualifications, referrals, rewards, users, webhook_endpoints,
 };
 use crate::access::routes::{self, On, Route};
 
@@ -78,6 +79,7 @@ pub fn resources() -> Vec<Resource> {
         doctor::describe(),
         users::describe(),
         keys::describe(),
+        webhook_endpoints::describe(),
         audit::describe(),
     ]
 }

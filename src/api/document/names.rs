@@ -50,6 +50,10 @@ names! {
     ItemState: crate::store::batch_items::ItemState;
     /// Why a transaction was booked.
     TransactionKind: crate::store::ledger::TransactionKind;
+    /// What a webhook endpoint may be told of.
+    Topic: crate::domain::topic::Topic;
+    /// Where a delivery to a webhook endpoint has got to.
+    DeliveryState: crate::store::webhook_deliveries::DeliveryState;
     /// What kind of object something is at Stripe.
     ObjectKind: crate::domain::fact::ObjectKind;
     /// What became of an event.

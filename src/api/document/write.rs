@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::codes::{self, meaning, takes_key};
 use super::examples::{self, Example};
 use super::operation::{Answered, Operation, Resource, Takes};
+use super::webhooks;
 use crate::access::routes::Needs;
 use crate::api::params::{LIMIT_DEFAULT, LIMIT_MAX};
 
@@ -59,6 +60,7 @@ pub fn document(resources: &[Resource]) -> Value {
         .iter()
         .map(|resource| json!({ "name": resource.name, "description": resource.says }))
         .collect();
+    let told = webhooks::written(&mut schemas.answered);
     let mut schemas = Value::Object(schemas.named());
     tidy(&mut schemas);
     json!({
@@ -73,6 +75,7 @@ pub fn document(resources: &[Resource]) -> Value {
         "servers": [{ "url": "/", "description": "This installation" }],
         "tags": tags,
         "paths": paths,
+        "webhooks": told,
         "components": {
             "schemas": schemas,
             "securitySchemes": { "key": {
@@ -297,7 +300,7 @@ fn problem() -> Value {
 /// Takes off what the writer of schemas adds and no reader needs: titles that repeat names,
 /// defaults that are `null`, formats that name Rust's numbers, and brackets of links in
 /// comments.
-fn tidy(schema: &mut Value) {
+pub(super) fn tidy(schema: &mut Value) {
     match schema {
         Value::Array(all) => all.iter_mut().for_each(tidy),
         Value::Object(members) => {

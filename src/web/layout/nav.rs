@@ -39,6 +39,7 @@ const ADMIN: &[(&str, &str, P)] = &[
     ("Doctor", "/doctor", P::DoctorRead),
     ("Users", "/admin/users", P::UsersRead),
     ("API keys", "/admin/keys", P::KeysRead),
+    ("Webhooks", "/admin/webhooks", P::WebhooksRead),
     ("Audit log", "/admin/audit", P::AuditRead),
 ];
 const PORTAL: &[(&str, &str, P)] = &[

@@ -89,6 +89,16 @@ said! {
     SessionsEnded, "sessions-ended", "All of their sessions have ended.";
     /// A key was taken back.
     KeyRevoked, "key-revoked", "Key revoked. It opens nothing any more.";
+    /// A webhook endpoint was changed.
+    WebhookSaved, "webhook-saved", "Endpoint saved.";
+    /// A webhook endpoint was turned on.
+    WebhookOn, "webhook-on", "The endpoint is on. It is told what happens from now on.";
+    /// A webhook endpoint was turned off.
+    WebhookOff, "webhook-off", "The endpoint is off. Nothing is sent to it.";
+    /// A message is sent again.
+    WebhookAgain, "webhook-again", "The message is being sent again. What comes of it is shown here.";
+    /// A webhook endpoint was deleted.
+    WebhookDeleted, "webhook-deleted", "Endpoint deleted. It is told nothing any more.";
     /// A running backtest was stopped.
     BacktestStopped, "backtest-stopped", "Backtest stopped.";
     /// A case was decided.

@@ -42,6 +42,12 @@ pub(super) const fn action(action: A) -> &'static str {
         A::KeyCreated => "Made an API key",
         A::KeyRevoked => "Revoked an API key",
         A::MailFailed => "A mail could not be delivered",
+        A::WebhookCreated => "Added a webhook endpoint",
+        A::WebhookChanged => "Changed a webhook endpoint",
+        A::WebhookRotated => "Gave a webhook endpoint a new secret",
+        A::WebhookRedelivered => "Had a message sent to a webhook endpoint again",
+        A::WebhookDisabled => "A webhook endpoint was disabled",
+        A::WebhookDeleted => "Deleted a webhook endpoint",
     }
 }
 
@@ -57,6 +63,7 @@ pub(super) fn subject(text: &str) -> (String, Option<Link>) {
         "user" => Some(url::user(id)),
         "case" => Some(url::at("/admin/cases", id)),
         "event" => Some(url::at("/admin/events", id)),
+        "webhook" => Some(url::at("/admin/webhooks", id)),
         _ => None,
     };
     let link = href.map(|href| Link::new(id, href));

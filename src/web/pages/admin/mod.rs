@@ -23,6 +23,8 @@ mod samples;
 mod stake;
 pub mod user;
 pub mod users;
+pub mod webhook;
+pub mod webhooks;
 pub(in crate::web::pages) mod words;
 
 use std::collections::BTreeMap;
