@@ -104,8 +104,8 @@ mod tests {
                 at: Timestamp::default(),
                 stripe,
                 counts: Counts {
-                    problem,
                     warning,
+                    problem,
                     ..Counts::default()
                 },
                 checks: Vec::new(),

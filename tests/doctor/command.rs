@@ -188,7 +188,7 @@ async fn much_that_is_wrong_is_told_at_once() {
             "created": 1_790_000_000, "livemode": true, "data": {},
         })];
     }
-    stripe.has_coupon("ANA10", json!({ "percent_off": 100.0, "valid": false }));
+    stripe.has_coupon("ANA10", &json!({ "percent_off": 100.0, "valid": false }));
     let shop = Shop::with(&stripe).await;
     let ran = shop.run(&["doctor"]).await;
     assert_eq!(ran.code, 4, "{}", ran.out);

@@ -73,8 +73,8 @@ impl Stripe {
     pub async fn healthy(base_url: &str) -> Self {
         let stripe = Self::start().await;
         stripe.world().endpoints = vec![endpoint(&format!("{base_url}/webhooks/stripe"))];
-        stripe.has_coupon("ANA10", json!({ "percent_off": 10.0 }));
-        stripe.has_coupon("BEN10", json!({ "amount_off": 500, "currency": "usd" }));
+        stripe.has_coupon("ANA10", &json!({ "percent_off": 10.0 }));
+        stripe.has_coupon("BEN10", &json!({ "amount_off": 500, "currency": "usd" }));
         stripe
     }
 
@@ -82,7 +82,7 @@ impl Stripe {
         self.world.lock().unwrap()
     }
 
-    pub fn has_coupon(&self, id: &str, more: Value) {
+    pub fn has_coupon(&self, id: &str, more: &Value) {
         let mut coupon = json!({
             "id": id, "object": "coupon", "percent_off": null, "amount_off": null,
             "duration": "once", "livemode": true, "valid": true,

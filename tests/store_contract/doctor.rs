@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use qualify::domain::access::Role;
 use qualify::domain::campaign::Mode;
 use qualify::domain::currency::Currency;
+use qualify::domain::email::CanonicalEmail;
 use qualify::domain::ids::{CampaignId, ConnectionId};
 use qualify::domain::people::Referral;
 use qualify::domain::reason::ReasonCode;
@@ -70,10 +71,10 @@ async fn keys_of_referrals_are_counted_by_kind(db: &Db) {
         id: id.into(),
         campaign: "spring".into(),
         promoter: Some("ana".into()),
-        email: email.then(|| format!("{id}@x.io").parse_email()),
+        email: email.then(|| CanonicalEmail::parse(&format!("{id}@x.io")).unwrap()),
         uid: uid.map(str::to_owned),
-        stripe_customer_id: stripe.then(|| format!("cus_{id}").into()),
-        referred_at: at(id.len() as i64),
+        stripe_customer_id: stripe.then(|| format!("cus_{id}")),
+        referred_at: at(if id == "newest" { 9 } else { 1 }),
     };
     let mut tx = people(db, &[("ana", "a")]).await;
     let all = [
@@ -106,16 +107,6 @@ async fn keys_of_referrals_are_counted_by_kind(db: &Db) {
     assert_eq!(newest, [mix(0, 0, 0, 1, 1)]);
     assert!(key_mixes(&mut tx, &other(), 99).await.unwrap().is_empty());
     tx.commit().await.unwrap();
-}
-
-trait ParseEmail {
-    fn parse_email(&self) -> qualify::domain::email::CanonicalEmail;
-}
-
-impl ParseEmail for String {
-    fn parse_email(&self) -> qualify::domain::email::CanonicalEmail {
-        qualify::domain::email::CanonicalEmail::parse(self).unwrap()
-    }
 }
 
 async fn what_is_shared_is_counted(db: &Db) {

@@ -240,8 +240,8 @@ mod tests {
 
     fn with(coupon: Result<Coupon, Failure>, codes: Result<Vec<PromotionCode>, Failure>) -> Seen {
         asked(|answers| {
-            answers.coupons[0].coupon = coupon.clone();
-            answers.coupons[0].codes = codes.clone();
+            answers.coupons[0].coupon = coupon;
+            answers.coupons[0].codes = codes;
         })
     }
 
