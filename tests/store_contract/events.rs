@@ -4,9 +4,9 @@ use qualify::domain::campaign::Mode;
 use qualify::domain::ids::{ConnectionId, EventId};
 use qualify::store::events::{
     EventCursor, EventFilter, EventMark, EventReason, EventState, Inserted, NewEvent,
-    conflicting_bodies, count_by_reason, count_by_state, event_page, get_event, insert_events, insert_with_repeats,
-    list_events, load_events, mark_events, newest_created, newest_received, received_batch,
-    requeue, requeue_events, waiting,
+    conflicting_bodies, count_by_reason, count_by_state, event_page, get_event, insert_events,
+    insert_with_repeats, list_events, load_events, mark_events, newest_created, newest_received,
+    received_batch, requeue, requeue_events, waiting,
 };
 use qualify::store::{Db, StoreError};
 use sha2::{Digest as _, Sha256};

@@ -10,8 +10,8 @@ use qualify::store::customer_keys::{
     shared_values,
 };
 use qualify::store::objects::{
-    ObjectText, StoredObject, coupon_sources_of, known_objects, load_groups, load_objects, load_with_groups,
-    object_page, object_text_page, objects_of_kind, upsert_objects,
+    ObjectText, StoredObject, coupon_sources_of, known_objects, load_groups, load_objects,
+    load_with_groups, object_page, object_text_page, objects_of_kind, upsert_objects,
 };
 use qualify::store::payments::{
     StoredPayment, count_payments, delete_payments, load_payment_groups, load_payments,
