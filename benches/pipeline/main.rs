@@ -92,6 +92,10 @@ async fn one_after_the_other(shop: &Shop) {
     );
     println!("  a batch                {}", ingest.text());
     println!(
+        "  of 1000 events         {} ms",
+        ms_of_1000(events, ingest.sum())
+    );
+    println!(
         "  statements a batch     {}",
         sent_by_ingest / u64::try_from(ingest.count()).unwrap()
     );
@@ -105,6 +109,10 @@ async fn one_after_the_other(shop: &Shop) {
     );
     println!("  a batch                {}", judge.text());
     println!(
+        "  of 1000 events         {} ms",
+        ms_of_1000(events, judge.sum())
+    );
+    println!(
         "  statements a batch     {}",
         sent_by_judge / u64::try_from(judge.count()).unwrap()
     );
@@ -112,6 +120,11 @@ async fn one_after_the_other(shop: &Shop) {
         "one after the other      {} events/s",
         per_second(events, all)
     );
+}
+
+/// Milliseconds that a thousand of so many took.
+fn ms_of_1000(count: usize, took: Duration) -> u128 {
+    took.as_millis() * 1_000 / u128::try_from(count.max(1)).unwrap()
 }
 
 /// Both stages at once, as the server runs them, and how long intake would wait for its turn.

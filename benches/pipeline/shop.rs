@@ -1,6 +1,7 @@
 //! A database with a shop's past in it, and the stages that work on its events.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use qualify::clock::{Clock as _, SystemClock};
 use qualify::domain::access::By;
@@ -158,6 +159,7 @@ impl Shop {
 
     /// Everybody of the past: one of each kind lives it, the others are copies.
     async fn fill(&mut self, stored: u64, starts: i64) {
+        let began = Instant::now();
         let kinds = (0..KINDS).map(|kind| MARK * 100 + kind);
         let (told, referrals) = self.world.past_of(kinds);
         self.register(&referrals).await;
@@ -167,9 +169,10 @@ impl Shop {
         pad::copy_rows(&self.db, &MARK.to_string(), copies).await;
         self.world = World::new(copies * KINDS, starts);
         println!(
-            "stored before            {} events of {} customers",
+            "stored before            {} events of {} customers, in {} s",
             copies * u64::try_from(told.len()).unwrap(),
-            copies * KINDS
+            copies * KINDS,
+            began.elapsed().as_secs()
         );
     }
 }
