@@ -237,12 +237,9 @@ pub(crate) async fn set_state(
         ..Wanted::default()
     };
     of(&web, &view)?.change(&id, &wanted, &view.by).await?;
-    let said = if enabled {
-        Said::WebhookOn
-    } else {
-        Said::WebhookOff
-    };
-    on_to(&url::at(HERE, &id), Some(said))
+    let said = [Said::WebhookOff, Said::WebhookOn];
+    let said = said.get(usize::from(enabled)).copied();
+    on_to(&url::at(HERE, &id), said)
 }
 
 /// `POST /admin/webhooks/{id}/redeliver`
@@ -253,10 +250,8 @@ pub(crate) async fn redeliver(
     Sent(sent): Sent,
 ) -> Answer {
     let webhooks = of(&web, &view)?;
-    match webhooks
-        .redeliver(&id, sent.text("message"), &view.by)
-        .await
-    {
+    let message = sent.text("message");
+    match webhooks.redeliver(&id, message, &view.by).await {
         Ok(_) => on_to(&url::at(HERE, &id), Some(Said::WebhookAgain)),
         Err(WebhookError::Conflict { message, .. }) => {
             let news = (
