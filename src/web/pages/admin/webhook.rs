@@ -1,5 +1,4 @@
-//! `/admin/webhooks/{id}`: one endpoint with what became of messages to it; testing it, turning
-//! it off and on, another secret, sending something again, deleting it.
+//! `/admin/webhooks/{id}`: one endpoint and its deliveries, with all that can be done about it.
 
 use std::sync::Arc;
 
@@ -164,7 +163,7 @@ fn empty(only: Option<DeliveryState>, is_later: bool) -> Empty {
             "Nothing was sent yet",
             "What happens from now on is sent here. A test message shows whether the endpoint answers.",
         ),
-        _ => Empty::new("Nothing here", "There are no deliveries in this state."),
+        _ => Empty::new("Nothing here", "No delivery is in this state."),
     }
 }
 
