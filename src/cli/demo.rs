@@ -144,6 +144,7 @@ async fn where_next(demo: &Demo, summary: &Summary) -> anyhow::Result<String> {
         &by,
     );
     let key = key.await?.key;
+    people::add_webhook(demo).await?;
     let links = people::invite(demo).await?;
     let links: Vec<String> = links
         .into_iter()

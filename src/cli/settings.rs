@@ -34,6 +34,9 @@ pub struct SettingsArgs {
     /// live or test
     #[arg(long, global = true, value_name = "MODE")]
     stripe_mode: Option<String>,
+    /// true lets webhook endpoints be http:// and private addresses; for development alone
+    #[arg(long, global = true, value_name = "BOOL")]
+    webhooks_allow_private: Option<String>,
     /// When batches settle, six cron fields in UTC
     #[arg(long, global = true, value_name = "CRON")]
     settle_cron: Option<String>,
@@ -76,6 +79,7 @@ impl SettingsArgs {
             ("stripe-api-base", &self.stripe_api_base),
             ("stripe-account", &self.stripe_account),
             ("stripe-mode", &self.stripe_mode),
+            ("webhooks-allow-private", &self.webhooks_allow_private),
             ("settle-cron", &self.settle_cron),
             ("mail-from", &self.mail_from),
             ("trusted-proxies", &self.trusted_proxies),
@@ -106,6 +110,7 @@ mod tests {
             stripe_api_base: x(),
             stripe_account: x(),
             stripe_mode: x(),
+            webhooks_allow_private: x(),
             settle_cron: x(),
             mail_from: x(),
             trusted_proxies: x(),

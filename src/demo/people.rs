@@ -1,5 +1,6 @@
 //! Who can look at a demo: one person of every role, each with a link that lets them in once.
-//! The promoter is one of the story, so that there is something to see in the portal.
+//! The promoter is one of the story, so that there is something to see in the portal. And one
+//! webhook endpoint, so that admins see one.
 
 use super::run::Demo;
 use super::story::BUSIEST;
@@ -7,6 +8,8 @@ use crate::access::AccessError;
 use crate::access::users::Invitation;
 use crate::domain::access::{By, Role};
 use crate::domain::ids::PromoterId;
+use crate::notify::webhooks::WebhookError;
+use crate::notify::webhooks::endpoints::Wanted;
 use crate::store::StoreError;
 use crate::store::promoters::get_promoter;
 
@@ -28,6 +31,19 @@ pub async fn invite(demo: &Demo) -> Result<Vec<(Role, String)>, AccessError> {
         links.push((user.role, link));
     }
     Ok(links)
+}
+
+/// Makes a webhook endpoint to look at. It is off: a demo tells nobody anything.
+pub async fn add_webhook(demo: &Demo) -> Result<(), WebhookError> {
+    let wanted = Wanted {
+        url: Some("https://shop.example.com/hooks/qualify".to_owned()),
+        description: Some("An example, and off: nothing leaves the demo".to_owned()),
+        topics: None,
+        enabled: Some(false),
+    };
+    let webhooks = &demo.running.app.webhooks;
+    webhooks.create(&wanted, &By::command_line()).await?;
+    Ok(())
 }
 
 async fn invitations(demo: &Demo) -> Result<Vec<Invitation>, StoreError> {

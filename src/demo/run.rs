@@ -25,6 +25,8 @@ use crate::store::{StoreError, dirty, events, retry};
 
 /// Signs the demo's events. No secret: it opens a server that nobody else can reach.
 pub const SECRET: &str = "whsec_demo_only_not_a_secret";
+/// Encrypts the demo's one signing secret, which nothing is signed with. No secret either.
+const APP_SECRET: &str = "demo only: not a secret, nobody uses it";
 /// Where the demo's referral links lead; nobody is there, and nobody is told anything.
 const LANDING_PAGE: &str = "https://www.example.com/welcome";
 /// Between two looks at whether the stages have drained, at first and at most.
@@ -271,6 +273,7 @@ fn settings(database_url: &str, rules: &Path, listen: SocketAddr) -> Result<Conf
         ("LISTEN_ADDR", listen.to_string()),
         ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
         ("STRIPE_MODE", "live".to_owned()),
+        ("APP_SECRET_KEY", APP_SECRET.to_owned()),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value)).into();
     Config::resolve(&BTreeMap::new(), &own, None, &|path| {

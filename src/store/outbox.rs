@@ -65,7 +65,7 @@ pub async fn is_untold(
     since: Timestamp,
 ) -> Result<bool, StoreError> {
     let found: Option<(i64,)> = Statement::new(
-        "SELECT 1 FROM outbox
+        "SELECT created_at FROM outbox
          WHERE connection_id = $1 AND delivered_at IS NULL AND created_at >= $2
            AND substr(topic, 1, 5) <> 'mail.'
          LIMIT 1",

@@ -21,7 +21,9 @@ use qualify::store::{ConnectOptions, Db};
 use tempfile::TempDir;
 
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
-pub const PATIENCE: Duration = Duration::from_secs(1);
+/// Long enough for a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+const IMPATIENCE: Duration = Duration::from_secs(1);
 
 pub fn conn() -> ConnectionId {
     ConnectionId::new("live")
@@ -39,15 +41,22 @@ impl Bench {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/q.db", folder.path().display());
-        Self::on(url, folder).await
+        Self::on(url, folder, PATIENCE).await
+    }
+
+    /// Waits a second for an answer.
+    pub async fn impatient() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/q.db", folder.path().display());
+        Self::on(url, folder, IMPATIENCE).await
     }
 
     pub async fn on_postgres() -> Self {
         let url = crate::support::postgres::fresh_database().await;
-        Self::on(url, tempfile::tempdir().unwrap()).await
+        Self::on(url, tempfile::tempdir().unwrap(), PATIENCE).await
     }
 
-    async fn on(url: String, folder: TempDir) -> Self {
+    async fn on(url: String, folder: TempDir, patience: Duration) -> Self {
         let db = Db::connect(&url, &ConnectOptions::default()).await.unwrap();
         db.migrate().await.unwrap();
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
@@ -56,7 +65,7 @@ impl Bench {
                 &db,
                 &clock,
                 Some(KEY),
-                Sender::with_patience(true, PATIENCE),
+                Sender::with_patience(true, patience),
             ),
             clock,
             db,

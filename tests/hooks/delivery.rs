@@ -68,7 +68,7 @@ async fn a_message_is_delivered_signed_and_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_tried_again_later() {
-    let (bench, receiver) = (Bench::start().await, Receiver::start().await);
+    let (bench, receiver) = (Bench::impatient().await, Receiver::start().await);
     let endpoint = bench.endpoint(&receiver.url(), &["*"]).await;
     receiver.is(Mood::Status(500));
     bench.settled("q1").await;

@@ -299,6 +299,7 @@ async fn an_endpoint_is_kept_by_the_api() {
             (status, Some(code)),
             "{method} {path}"
         );
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
     }
     let gone = api.done("DELETE", &path, None).await;
     assert_eq!(gone["deleted"], true);

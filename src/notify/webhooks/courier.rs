@@ -92,27 +92,28 @@ impl Couriers {
     }
 }
 
-/// Delivers to one endpoint until nothing is due for it.
+/// Delivers to one endpoint until nothing is due for it, or nothing goes through: then the rest
+/// is left to the next look, so that an endpoint that is down is not stormed.
 async fn deliver_all(
     hooks: &Webhooks,
     endpoint: &str,
     stop: &CancellationToken,
 ) -> Result<(), StoreError> {
-    while !stop.is_cancelled() && deliver_some(hooks, endpoint).await? > 0 {}
+    while !stop.is_cancelled() && deliver_some(hooks, endpoint).await? {}
     Ok(())
 }
 
-/// Delivers some of what is due for an endpoint; how many were tried.
-pub async fn deliver_some(hooks: &Webhooks, id: &str) -> Result<usize, StoreError> {
+/// Delivers some of what is due for an endpoint; whether anything went through.
+async fn deliver_some(hooks: &Webhooks, id: &str) -> Result<bool, StoreError> {
     let mut look = hooks.db.read().await?;
     let endpoint = get_endpoint(&mut look, &hooks.connection, id).await?;
     look.rollback().await?;
     let Some(endpoint) = endpoint.filter(WebhookEndpoint::is_enabled) else {
-        return Ok(0);
+        return Ok(false);
     };
     let (taken, messages) = take(hooks, id).await?;
     if taken.is_empty() {
-        return Ok(0);
+        return Ok(false);
     }
     let now = hooks.clock.now();
     let secrets = hooks.secrets(&endpoint, now);
@@ -121,12 +122,12 @@ pub async fn deliver_some(hooks: &Webhooks, id: &str) -> Result<usize, StoreErro
         attempt(hooks, &endpoint, &secrets, (delivery, message))
     });
     let ended = join_all(attempts).await;
-    let disabled = retry(|| write_down(hooks, &endpoint, &ended)).await?;
+    let disabled = retry(|| apply(hooks, &endpoint, &ended)).await?;
     if let Some(reason) = disabled {
         metrics::counter!(metric::WEBHOOKS_DISABLED).increment(1);
         tracing::warn!(endpoint = id, reason, "a webhook endpoint was disabled");
     }
-    Ok(taken.len())
+    Ok(ended.iter().any(|one| one.failure.is_none()))
 }
 
 type Messages = HashMap<String, OutboxMessage>;
@@ -192,7 +193,7 @@ async fn attempt(
 }
 
 /// Writes down how attempts ended, and turns the endpoint off if it wants no more; why, then.
-async fn write_down(
+async fn apply(
     hooks: &Webhooks,
     endpoint: &WebhookEndpoint,
     ended: &[Ended],

@@ -1,5 +1,4 @@
-//! `/admin/webhooks/{id}`: one endpoint with what became of messages to it; testing it, turning
-//! it off and on, another secret, sending something again, deleting it.
+//! `/admin/webhooks/{id}`: one endpoint and its deliveries, with all that can be done about it.
 
 use std::sync::Arc;
 
@@ -164,7 +163,7 @@ fn empty(only: Option<DeliveryState>, is_later: bool) -> Empty {
             "Nothing was sent yet",
             "What happens from now on is sent here. A test message shows whether the endpoint answers.",
         ),
-        _ => Empty::new("Nothing here", "There are no deliveries in this state."),
+        _ => Empty::new("Nothing here", "No delivery is in this state."),
     }
 }
 
@@ -237,12 +236,9 @@ pub(crate) async fn set_state(
         ..Wanted::default()
     };
     of(&web, &view)?.change(&id, &wanted, &view.by).await?;
-    let said = if enabled {
-        Said::WebhookOn
-    } else {
-        Said::WebhookOff
-    };
-    on_to(&url::at(HERE, &id), Some(said))
+    let said = [Said::WebhookOff, Said::WebhookOn];
+    let said = said.get(usize::from(enabled)).copied();
+    on_to(&url::at(HERE, &id), said)
 }
 
 /// `POST /admin/webhooks/{id}/redeliver`
@@ -253,10 +249,8 @@ pub(crate) async fn redeliver(
     Sent(sent): Sent,
 ) -> Answer {
     let webhooks = of(&web, &view)?;
-    match webhooks
-        .redeliver(&id, sent.text("message"), &view.by)
-        .await
-    {
+    let message = sent.text("message");
+    match webhooks.redeliver(&id, message, &view.by).await {
         Ok(_) => on_to(&url::at(HERE, &id), Some(Said::WebhookAgain)),
         Err(WebhookError::Conflict { message, .. }) => {
             let news = (
