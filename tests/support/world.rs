@@ -25,6 +25,8 @@ use qualify::domain::time::Timestamp;
 use qualify::ingest::read::Scope;
 use qualify::ingest::worker::ingest_batch;
 use qualify::intake::{Endpoint, Endpoints, admit};
+use qualify::notify::webhooks::Webhooks;
+use qualify::notify::webhooks::sender::Sender;
 use qualify::queue::worker::{judge_batch, mark_due};
 use qualify::registry::{campaigns, promoters};
 use qualify::store::connections::{Connection, upsert_connection};
@@ -138,6 +140,15 @@ impl World {
             "http://localhost".to_owned(),
             Proxies::default(),
         );
+        let webhooks = Webhooks {
+            db: db.clone(),
+            clock: Arc::clone(&clock) as SharedClock,
+            connection: live().id,
+            livemode: true,
+            sealer: None,
+            sender: Sender::new(false),
+            changed: Arc::new(Notify::new()),
+        };
         let app = Arc::new(App {
             access: Arc::new(access),
             demo: false,
@@ -146,6 +157,7 @@ impl World {
             clock: Arc::clone(&clock) as SharedClock,
             node: qualify::random::node_id().unwrap(),
             connection: live().id,
+            webhooks: Arc::new(webhooks),
             account: None,
             endpoints: Arc::new(Endpoints::new(endpoint.clone())),
             committed: Arc::new(Notify::new()),
