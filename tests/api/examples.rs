@@ -349,6 +349,8 @@ async fn receiver() -> String {
 }
 
 async fn webhooks(r: &mut Recorder) {
+    // What was settled before there was an endpoint, it is not told.
+    r.bench.clock.set(at("2026-03-20T10:05:00Z"));
     let url = receiver().await;
     let new = json!({ "url": url, "description": "the shop", "topics": ["qualification.settled", "qualification.reversed"] });
     let made = r.take(operation("add_webhook_endpoint").body(new)).await;
@@ -362,7 +364,6 @@ async fn webhooks(r: &mut Recorder) {
     r.operations["test_webhook_endpoint"]["answer"]["duration_ms"] = json!(31);
     let rotated = r.take(operation("rotate_webhook_secret").at(&id)).await;
     // Told by the server's own worker.
-    r.bench.clock.set(at("2026-03-20T10:05:00Z"));
     let message = qualify::store::outbox::OutboxMessage {
         outbox_id: "example".to_owned(),
         topic: "qualification.settled".to_owned(),
