@@ -29,7 +29,7 @@ pub async fn insert_events(
     let fresh = if all_wait(events) {
         retry(|| insert_committed(db, connection, events)).await?
     } else {
-        retry(|| insert_apart(db, connection, events)).await?
+        retry(|| insert_mixed(db, connection, events)).await?
     };
     if fresh.len() == events.len() {
         return Ok(vec![Inserted::New; events.len()]);
@@ -60,7 +60,7 @@ pub async fn insert_with_repeats(
             let rows = inserting(tx.engine(), connection, events);
             fresh(events, rows.fetch_all(&mut tx).await?)
         } else {
-            insert_mixed(&mut tx, connection, events).await?
+            insert_ending_too(&mut tx, connection, events).await?
         };
         let outcome = keep_repeats(&mut tx, connection, events, fresh).await?;
         tx.commit().await?;
@@ -93,13 +93,13 @@ async fn insert_committed(
 }
 
 /// Stores events of which some end at once, in a transaction; the ids that were not there before.
-async fn insert_apart(
+async fn insert_mixed(
     db: &Db,
     connection: &ConnectionId,
     events: &[NewEvent],
 ) -> Result<HashSet<String>, StoreError> {
     let mut tx = db.begin().await?;
-    let fresh = insert_mixed(&mut tx, connection, events).await?;
+    let fresh = insert_ending_too(&mut tx, connection, events).await?;
     tx.commit().await?;
     Ok(fresh)
 }
@@ -161,7 +161,7 @@ fn fresh(events: &[NewEvent], answer: Vec<(Option<String>,)>) -> HashSet<String>
 }
 
 /// Stores events of which some end at once; the ids that were not there before.
-async fn insert_mixed(
+async fn insert_ending_too(
     tx: &mut Tx,
     connection: &ConnectionId,
     events: &[NewEvent],
