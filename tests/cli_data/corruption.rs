@@ -115,7 +115,7 @@ const DAMAGES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "PRAGMA foreign_keys = OFF; DROP TRIGGER ledger_transactions_keep_update;
-         UPDATE ledger_transactions SET qualification_id = 'qual_gone'",
+         UPDATE ledger_transactions SET qualification_id = 'qual_gone' || item",
         &["ledger", "batches"],
         "ledger_transactions of qual_gone",
     ),
