@@ -48,6 +48,7 @@ impl Books {
             // Both come in order of id.
             while let Some(next) = booked.next_if(|t| t.qualification == qualification.id) {
                 self.one(&next, check);
+                is_of(qualification, &next, check);
                 of_it.push(next);
             }
             history(qualification, &of_it, check);
@@ -158,6 +159,21 @@ fn one(transaction: &Transaction, check: &mut Check) {
     if let Some(entry) = strange {
         let seen = format!("an entry is of {}, which has no part in it", entry.account);
         check.differs(place(), seen, RESTORE);
+    }
+}
+
+/// What is somebody's is found by qualifications: a transaction is of whom its qualification is.
+fn is_of(qualification: &Qualification, transaction: &Transaction, check: &mut Check) {
+    let (is, was) = (transaction, qualification);
+    let seen = (&is.campaign, &is.promoter, &is.referral);
+    let wanted = (&was.campaign, &was.promoter, &was.referral);
+    if seen != wanted {
+        let place = format!("ledger_transactions {}", transaction.id());
+        let seen = format!(
+            "it is of {} {} {}, its qualification of {} {} {}",
+            seen.0, seen.1, seen.2, wanted.0, wanted.1, wanted.2
+        );
+        check.differs(place, seen, RESTORE);
     }
 }
 

@@ -119,6 +119,9 @@ async fn readers_that_start_together_see_one_state(db: &Db) {
     }
     let mut late = db.read().await.unwrap();
     assert_eq!(seen(&mut late).await, 5);
+    for reader in readers.into_iter().chain([late]) {
+        reader.rollback().await.unwrap();
+    }
     for mut tx in db.read_long(2).await.unwrap() {
         assert_eq!(seen(&mut tx).await, 5);
         tx.rollback().await.unwrap();

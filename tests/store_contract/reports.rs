@@ -99,7 +99,10 @@ async fn weeks_hold_what_happened_in_them(db: &Db) {
 }
 
 async fn rewards_are_summed_by_whom_and_what_for(db: &Db) {
-    let queued = [qualification("q1", "p1", 5), qualification("q2", "p2", 5)];
+    let mut second = qualification("q2", "p2", 5);
+    second.promoter = "ben".into();
+    second.campaign = "autumn".into();
+    let queued = [qualification("q1", "p1", 5), second];
     let mut tx = start(db, &queued).await;
     let mut bens = transaction(2, "q2", 1, 70);
     bens.promoter = "ben".into();
