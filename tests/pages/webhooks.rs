@@ -182,7 +182,7 @@ async fn a_delivery_is_shown_and_sent_again() {
         .await;
     let delivered = async || loop {
         let page = browser.page(&here).await;
-        if page.contains("Answered 200") && !page.contains("Waiting</") {
+        if page.contains("Answered 200") && !page.contains("Waiting</span>") {
             return page;
         }
         tokio::task::yield_now().await;
