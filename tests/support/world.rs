@@ -25,6 +25,8 @@ use qualify::domain::time::Timestamp;
 use qualify::ingest::read::Scope;
 use qualify::ingest::worker::ingest_batch;
 use qualify::intake::{Endpoint, Endpoints, admit};
+use qualify::notify::webhooks::Webhooks;
+use qualify::notify::webhooks::sender::Sender;
 use qualify::queue::worker::{judge_batch, mark_due};
 use qualify::registry::{campaigns, promoters};
 use qualify::store::connections::{Connection, upsert_connection};
@@ -150,6 +152,15 @@ impl World {
             endpoints: Arc::new(Endpoints::new(endpoint.clone())),
             committed: Arc::new(Notify::new()),
             touched: Arc::new(Notify::new()),
+            webhooks: Arc::new(Webhooks {
+                db: db.clone(),
+                clock: Arc::clone(&clock) as SharedClock,
+                connection: live().id,
+                livemode: true,
+                sealer: None,
+                sender: Sender::new(false),
+                changed: Arc::new(Notify::new()),
+            }),
         });
         Self {
             db,
