@@ -208,6 +208,70 @@ async fn what_happens_is_told_in_the_shapes_of_the_api() {
     api.served.end().await;
 }
 
+/// What an endpoint's addresses refuse.
+async fn refused(api: &Api, here: &str, url: &str) {
+    for (method, path, body, status, code) in [
+        (
+            "POST",
+            "/webhook_endpoints".to_owned(),
+            json!({ "url": "ftp://a.example" }),
+            422,
+            "url_invalid",
+        ),
+        (
+            "POST",
+            "/webhook_endpoints".to_owned(),
+            json!({ "url": url, "topics": ["x"] }),
+            422,
+            "topics_invalid",
+        ),
+        (
+            "PATCH",
+            here.to_owned(),
+            json!({ "urll": "x" }),
+            422,
+            "unknown_field",
+        ),
+        (
+            "PATCH",
+            "/webhook_endpoints/we_nothing".to_owned(),
+            json!({}),
+            404,
+            "not_found",
+        ),
+        (
+            "POST",
+            format!("{here}/redeliver"),
+            json!({ "message": "msg_x" }),
+            404,
+            "not_found",
+        ),
+        (
+            "GET",
+            format!("{here}/deliveries?state=odd"),
+            Value::Null,
+            400,
+            "parameter_invalid",
+        ),
+        (
+            "GET",
+            format!("{here}/deliveries?starting_after=msg_x"),
+            Value::Null,
+            400,
+            "parameter_invalid",
+        ),
+    ] {
+        let body = (!body.is_null()).then_some(body);
+        let answer = api.ask(method, &path, body).await;
+        assert_eq!(
+            (answer.status, answer.text("code").as_deref()),
+            (status, Some(code)),
+            "{method} {path}"
+        );
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_is_kept_by_the_api() {
     let receiver = Receiver::start().await;
@@ -241,66 +305,7 @@ async fn an_endpoint_is_kept_by_the_api() {
     let rotated = api.done("POST", &format!("{path}/rotate"), None).await;
     assert_ne!(rotated["secret"], made["secret"]);
     assert!(rotated["rotating_until"].is_string());
-    for (method, path, body, status, code) in [
-        (
-            "POST",
-            "/webhook_endpoints".to_owned(),
-            json!({ "url": "ftp://a.example" }),
-            422,
-            "url_invalid",
-        ),
-        (
-            "POST",
-            "/webhook_endpoints".to_owned(),
-            json!({ "url": receiver.url(), "topics": ["x"] }),
-            422,
-            "topics_invalid",
-        ),
-        (
-            "PATCH",
-            path.clone(),
-            json!({ "urll": "x" }),
-            422,
-            "unknown_field",
-        ),
-        (
-            "PATCH",
-            "/webhook_endpoints/we_nothing".to_owned(),
-            json!({}),
-            404,
-            "not_found",
-        ),
-        (
-            "POST",
-            format!("{path}/redeliver"),
-            json!({ "message": "msg_x" }),
-            404,
-            "not_found",
-        ),
-        (
-            "GET",
-            format!("{path}/deliveries?state=odd"),
-            Value::Null,
-            400,
-            "parameter_invalid",
-        ),
-        (
-            "GET",
-            format!("{path}/deliveries?starting_after=msg_x"),
-            Value::Null,
-            400,
-            "parameter_invalid",
-        ),
-    ] {
-        let body = (!body.is_null()).then_some(body);
-        let answer = api.ask(method, &path, body).await;
-        assert_eq!(
-            (answer.status, answer.text("code").as_deref()),
-            (status, Some(code)),
-            "{method} {path}"
-        );
-        assert_eq!(answer.headers["content-type"], "application/problem+json");
-    }
+    refused(&api, &path, &receiver.url()).await;
     let gone = api.done("DELETE", &path, None).await;
     assert_eq!(gone["deleted"], true);
     assert_eq!(api.ask("GET", &path, None).await.status, 404);

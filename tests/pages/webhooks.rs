@@ -16,7 +16,7 @@ async fn receiver(status: u16) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endpoint_is_added_tested_turned_off_and_deleted() {
+async fn an_endpoint_is_added_and_its_secret_shown_once() {
     let browser = Browser::owner().await;
     let empty = browser.page("/admin/webhooks").await;
     assert!(
@@ -79,7 +79,25 @@ async fn an_endpoint_is_added_tested_turned_off_and_deleted() {
         "{page}"
     );
     assert!(!page.contains(&secret));
+}
 
+/// An endpoint at that address: its page, and its secret without the prefix.
+async fn added(browser: &Browser, url: &str) -> (String, String) {
+    let made = browser
+        .post("/admin/new-webhook", &[("url", url), ("topics", "*")])
+        .await;
+    let secret = made.body.split("<code>whsec_").nth(1).unwrap();
+    let list = browser.bench.get("/webhook_endpoints").await;
+    let id = body(&list)["data"][0]["id"].as_str().unwrap().to_owned();
+    let secret = secret.split('<').next().unwrap().to_owned();
+    (format!("/admin/webhooks/{id}"), secret)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_tested_changed_turned_off_and_deleted() {
+    let browser = Browser::owner().await;
+    let url = receiver(204).await;
+    let (here, secret) = added(&browser, &url).await;
     let tried = browser.post(&format!("{here}/test"), &[]).await;
     assert!(
         tried.status == 200

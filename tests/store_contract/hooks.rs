@@ -17,7 +17,8 @@ use qualify::store::{Db, StoreError, Tx};
 contract!(
     an_endpoint_is_changed_from_what_it_was,
     failures_are_counted_and_end,
-    a_delivery_is_taken_by_one_and_ended,
+    a_delivery_is_taken_by_one,
+    an_attempt_ends_and_may_begin_again,
     deliveries_are_listed_and_forgotten,
 );
 
@@ -172,7 +173,7 @@ async fn failures_are_counted_and_end(db: &Db) {
     tx.commit().await.unwrap();
 }
 
-async fn a_delivery_is_taken_by_one_and_ended(db: &Db) {
+async fn a_delivery_is_taken_by_one(db: &Db) {
     let mut tx = db.begin().await.unwrap();
     add(
         &mut tx,
@@ -232,7 +233,18 @@ async fn a_delivery_is_taken_by_one_and_ended(db: &Db) {
     let expected: Vec<(String, i64)> = (0..6).map(|n| (format!("m{n}"), 1)).collect();
     assert_eq!(taken, expected, "each by one");
     assert!(take(119).await.is_empty(), "held");
+}
 
+async fn an_attempt_ends_and_may_begin_again(db: &Db) {
+    let mut tx = db.begin().await.unwrap();
+    let all: Vec<Delivery> = (0..4)
+        .map(|n| delivery("a", &format!("m{n}"), 10))
+        .collect();
+    insert_deliveries(&mut tx, &conn(), &all).await.unwrap();
+    let times = (at(20), at(120));
+    let taken = take_deliveries(&mut tx, &conn(), "a", times, 9).await;
+    assert_eq!(taken.unwrap().len(), 4);
+    tx.commit().await.unwrap();
     let ended = |message: &str, failure: Option<&str>, again_at: Option<i64>| Ended {
         message_id: message.to_owned(),
         status: Some(if failure.is_some() { 500 } else { 200 }),
@@ -290,8 +302,10 @@ async fn a_delivery_is_taken_by_one_and_ended(db: &Db) {
         (again.state(), again.attempts, again.due_at),
         (DeliveryState::Waiting, 0, Some(30))
     );
-    tx.commit().await.unwrap();
-    let mut due = take(60).await;
+    let times = (at(60), at(160));
+    let due = take_deliveries(&mut tx, &conn(), "a", times, 9).await;
+    let due = due.unwrap().into_iter();
+    let mut due: Vec<(String, i64)> = due.map(|d| (d.message_id, d.attempts)).collect();
     due.sort();
     assert_eq!(
         due,
@@ -301,6 +315,7 @@ async fn a_delivery_is_taken_by_one_and_ended(db: &Db) {
             ("m2".to_owned(), 1)
         ]
     );
+    tx.commit().await.unwrap();
 }
 
 async fn deliveries_are_listed_and_forgotten(db: &Db) {

@@ -162,6 +162,15 @@ impl World {
             endpoints: Arc::new(Endpoints::new(endpoint.clone())),
             committed: Arc::new(Notify::new()),
             touched: Arc::new(Notify::new()),
+            webhooks: Arc::new(Webhooks {
+                db: db.clone(),
+                clock: Arc::clone(&clock) as SharedClock,
+                connection: live().id,
+                livemode: true,
+                sealer: None,
+                sender: Sender::new(false),
+                changed: Arc::new(Notify::new()),
+            }),
         });
         Self {
             db,
