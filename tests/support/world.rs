@@ -140,15 +140,6 @@ impl World {
             "http://localhost".to_owned(),
             Proxies::default(),
         );
-        let webhooks = Webhooks {
-            db: db.clone(),
-            clock: Arc::clone(&clock) as SharedClock,
-            connection: live().id,
-            livemode: true,
-            sealer: None,
-            sender: Sender::new(false),
-            changed: Arc::new(Notify::new()),
-        };
         let app = Arc::new(App {
             access: Arc::new(access),
             demo: false,
@@ -157,7 +148,6 @@ impl World {
             clock: Arc::clone(&clock) as SharedClock,
             node: qualify::random::node_id().unwrap(),
             connection: live().id,
-            webhooks: Arc::new(webhooks),
             account: None,
             endpoints: Arc::new(Endpoints::new(endpoint.clone())),
             committed: Arc::new(Notify::new()),
