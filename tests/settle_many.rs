@@ -375,7 +375,7 @@ async fn what_a_failure_left_open_is_finished_and_told(db: Db) {
     let node = NodeId::from("node_b");
     let (db, connection, clock) = (&world.db, &world.connection, &world.clock);
     let ran = run_now(db, connection, &node, clock).await.unwrap();
-    let ran = ran.expect("a batch was open");
+    let ran = ran.unwrap();
     assert_eq!(ran.batch, batch);
     assert_eq!(usize::try_from(ran.totals.settled).unwrap(), SOME);
     let again = run_now(db, connection, &node, clock).await.unwrap();

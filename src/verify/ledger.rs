@@ -80,7 +80,9 @@ impl Books {
             let gone = qualifications_that_are_gone(tx, connection).await?;
             for ids in gone.chunks(PAGE as usize) {
                 let booked = transactions_of_qualifications(tx, connection, ids).await?;
-                booked.iter().for_each(|t| self.one(t, check));
+                for transaction in &booked {
+                    self.one(transaction, check);
+                }
             }
             for id in gone {
                 let place = format!("ledger_transactions of {id}");
@@ -121,10 +123,12 @@ impl Books {
         if !names.is_empty() {
             let more = names.len().saturating_sub(NAMED_MAX);
             names.truncate(NAMED_MAX);
-            let mut text = format!("balances differ from their entries: {}", names.join(", "));
-            if more > 0 {
-                text.push_str(&format!(", and {more} more"));
-            }
+            let rest = match more {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            let listed = names.join(", ");
+            let text = format!("balances differ from their entries: {listed}{rest}");
             check.differs("ledger_balances", text, RESTORE_BALANCES);
         }
         Ok(())

@@ -137,7 +137,9 @@ pub(super) async fn along_qualifications(
         let count = page.len() as u64;
         checks.qualifications.looked_at += count;
         checks.uniqueness.looked_at += count;
-        page.iter().for_each(|one| persons.take(one));
+        for one in &page {
+            persons.take(one);
+        }
         strays(tx, ask, &page, checks.qualifications).await?;
         if let Ok(check) = &mut checks.ledger
             && let Err(error) = books.take(tx, ask.connection, &page, check).await
