@@ -144,6 +144,11 @@ mod tests {
             email("a.na@example.com").folded(),
             email("ana@example.com").folded()
         );
+        for text in ["a.na+b.c@gmail.com", "a+b+c@x.de", "é+@googlemail.com"] {
+            let folded = CanonicalEmail::parse(text).unwrap().folded();
+            let again = CanonicalEmail::parse(&folded).unwrap().folded();
+            assert_eq!(again, folded, "{text}: folded once and for all");
+        }
         assert_eq!(email("ana@example.com").masked(), "a***@e***.com");
     }
 

@@ -29,11 +29,13 @@ pub(super) fn keys_of_customer(state: &CustomerState) -> Vec<Key> {
     keys
 }
 
-fn email_keys(email: &CanonicalEmail) -> [Key; 2] {
-    [
-        (KeyKind::Email, email.as_str().to_owned()),
-        (KeyKind::FoldedEmail, email.folded()),
-    ]
+/// An email that is its own folded form is not stored a second time as such.
+fn email_keys(email: &CanonicalEmail) -> impl Iterator<Item = Key> + use<> {
+    let folded = Some(email.folded()).filter(|folded| folded != email.as_str());
+    let folded = folded.map(|folded| (KeyKind::FoldedEmail, folded));
+    [(KeyKind::Email, email.as_str().to_owned())]
+        .into_iter()
+        .chain(folded)
 }
 
 /// By what makes a bill cheaper.

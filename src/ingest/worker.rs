@@ -22,7 +22,7 @@ use crate::store::payments::{
 use crate::store::{Db, StoreError, Tx};
 
 /// Events read in one transaction, at most.
-pub const BATCH_EVENTS_MAX: u32 = 256;
+pub const BATCH_EVENTS_MAX: u32 = 512;
 
 /// Reads one batch of waiting events; how many there were.
 ///

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::ids::ConnectionId;
+use crate::store::dialect::Engine;
 use crate::store::events::{Inserted, NewEvent, insert_events, insert_with_repeats};
 use crate::store::{Db, StoreError};
 
@@ -28,6 +29,11 @@ pub trait EventSink: Send + Sync + 'static {
     /// Stores all of them in one transaction, or none. When this answers, what was stored
     /// survives a crash and a power failure. One outcome per event, in order.
     fn insert<'a>(&'a self, connection: &'a ConnectionId, events: &'a [NewEvent]) -> Storing<'a>;
+
+    /// Whether bodies are stored packed, so that they had better come so.
+    fn packs(&self) -> bool {
+        false
+    }
 }
 
 /// The database as where events go.
@@ -62,6 +68,10 @@ impl EventSink for Stored {
             Ok(outcome)
         })
     }
+
+    fn packs(&self) -> bool {
+        self.db.engine() == Engine::Sqlite
+    }
 }
 
 impl From<StoreError> for SinkError {
@@ -92,6 +102,7 @@ mod tests {
             received_at_us: 1_000_000,
             mode: Mode::Live,
             body: id.as_bytes().to_vec(),
+            packed: None,
             state: EventState::Received,
             reason: None,
             secret_index: None,

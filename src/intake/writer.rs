@@ -71,6 +71,7 @@ struct Reply {
 pub struct Writer {
     queue: mpsc::Sender<Waiting>,
     room: Arc<Semaphore>,
+    packs: bool,
 }
 
 impl Writer {
@@ -84,26 +85,30 @@ impl Writer {
     ) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(limits.queue_events);
         let room = Arc::new(Semaphore::new(limits.queue_bytes.div_ceil(PERMIT_BYTES)));
+        let packs = sink.packs();
         let task = Task {
             sink,
             limits,
             committed,
             waiting,
         };
-        (Self { queue, room }, tokio::spawn(task.run(stop)))
+        (Self { queue, room, packs }, tokio::spawn(task.run(stop)))
     }
 
     /// Stores an event; answers after the commit and not before.
     pub async fn store(
         &self,
         connection: ConnectionId,
-        event: NewEvent,
+        mut event: NewEvent,
     ) -> Result<Inserted, Refused> {
         let permits = event.body.len().div_ceil(PERMIT_BYTES).max(1);
         let permits = u32::try_from(permits).map_err(|_| Refused::QueueFull)?;
         let room = Arc::clone(&self.room)
             .try_acquire_many_owned(permits)
             .map_err(|_| Refused::QueueFull)?;
+        if self.packs {
+            event.pack();
+        }
         let (answer, answered) = oneshot::channel();
         let reply = Reply {
             answer,

@@ -118,7 +118,7 @@ impl Finder<'_> {
     ) -> Result<BTreeSet<CustomerId>, StoreError> {
         let keys: BTreeSet<(KeyKind, String)> = referrals
             .filter_map(|referral| referral.email.as_ref().map(CanonicalEmail::folded))
-            .map(|folded| (KeyKind::FoldedEmail, folded))
+            .flat_map(KeyKind::of_folded)
             .collect();
         let found = find_by_keys(tx, self.connection, &keys).await?;
         Ok(found.into_iter().map(|(_, _, customer)| customer).collect())
@@ -133,7 +133,7 @@ impl Finder<'_> {
     ) -> Result<Referrals, StoreError> {
         let all = keys.values().flatten();
         let folded: BTreeSet<&String> = all
-            .filter(|(kind, _)| *kind == KeyKind::FoldedEmail)
+            .filter(|(kind, _)| kind.may_be_folded())
             .map(|(_, value)| value)
             .collect();
         let folded: Vec<String> = folded.into_iter().cloned().collect();

@@ -15,7 +15,7 @@ use crate::domain::ids::{ConnectionId, CustomerId};
 pub enum KeyKind {
     /// A canonical email.
     Email,
-    /// A folded email: a hint, never an identity.
+    /// A folded email that is not the email itself: a hint, never an identity.
     FoldedEmail,
     /// The value of a metadata key.
     Metadata(String),
@@ -41,6 +41,18 @@ impl KeyKind {
             Self::Discount => "discount".to_owned(),
             Self::PromotionCode => "promotion_code".to_owned(),
         }
+    }
+
+    /// The keys of all customers whose email folds to this one: those who have it, and those who
+    /// have another one.
+    pub fn of_folded(folded: String) -> [(Self, String); 2] {
+        [(Self::Email, folded.clone()), (Self::FoldedEmail, folded)]
+    }
+
+    /// Whether its values may be folded emails. A folded email folds to itself, so an email that
+    /// is not folded equals none.
+    pub const fn may_be_folded(&self) -> bool {
+        matches!(self, Self::Email | Self::FoldedEmail)
     }
 
     /// Whether it says that a coupon was used, known or not yet known by its id.

@@ -1,6 +1,8 @@
 //! One folded state per Stripe object, and the group of linked objects it belongs to.
 //! How states merge and groups form is not decided here.
 
+use std::collections::BTreeSet;
+
 use sqlx::FromRow;
 
 use super::db::Tx;
@@ -106,32 +108,18 @@ pub async fn load_groups(
 }
 
 /// Objects by key, each with its whole group, in any order; the ones that are not there are
-/// left out.
+/// left out. Two statements: of one that did both, SQLite read the whole table.
 pub async fn load_with_groups(
     tx: &mut Tx,
     connection: &ConnectionId,
     keys: &[ObjectKey],
 ) -> Result<Vec<StoredObject>, StoreError> {
-    let rows = Statement::new(
-        "WITH wanted (kind, object_id) AS ({rows}),
-              found AS (SELECT o.kind, o.object_id, o.group_id, o.customer_id, o.state
-                        FROM objects AS o
-                        WHERE o.connection_id = $1
-                          AND (o.kind, o.object_id) IN (SELECT kind, object_id FROM wanted))
-         SELECT kind, object_id, group_id, customer_id, state FROM found WHERE group_id IS NULL
-         UNION ALL
-         SELECT kind, object_id, group_id, customer_id, state FROM objects
-         WHERE connection_id = $1
-           AND group_id IN (SELECT group_id FROM found WHERE group_id IS NOT NULL)",
-    )
-    .bind(connection)
-    .set(
-        keys.iter()
-            .map(|key| [key.kind.name().into(), (&key.id).into()]),
-    )
-    .fetch_all(tx)
-    .await?;
-    read(rows)
+    let mut found = load_objects(tx, connection, keys).await?;
+    let groups: BTreeSet<String> = found.iter().filter_map(|o| o.group.clone()).collect();
+    let groups: Vec<String> = groups.into_iter().collect();
+    found.retain(|object| object.group.is_none());
+    found.extend(load_groups(tx, connection, &groups).await?);
+    Ok(found)
 }
 
 /// The objects of some customers that lead to coupons, in any order: discounts, promotion codes

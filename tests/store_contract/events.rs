@@ -3,12 +3,12 @@
 use qualify::domain::campaign::Mode;
 use qualify::domain::ids::{ConnectionId, EventId};
 use qualify::store::events::{
-    EventCursor, EventFilter, EventMark, EventReason, EventState, Inserted, NewEvent,
+    EventCursor, EventFilter, EventMark, EventReason, EventState, Inserted, NewEvent, StoredEvent,
     conflicting_bodies, count_by_reason, count_by_state, event_page, get_event, insert_events,
     insert_with_repeats, list_events, load_events, mark_events, newest_created, newest_received,
     received_batch, requeue, requeue_events, waiting,
 };
-use qualify::store::{Db, StoreError};
+use qualify::store::{Db, Statement, StoreError};
 use sha2::{Digest as _, Sha256};
 
 contract!(
@@ -19,6 +19,8 @@ contract!(
     events_are_listed_counted_and_replayed,
     connections_never_meet,
     what_cannot_be_stored_is_refused,
+    long_bodies_come_back_however_they_are_stored,
+    a_batch_ends_where_its_bodies_grow_too_long,
 );
 
 pub fn conn() -> ConnectionId {
@@ -34,6 +36,7 @@ pub fn event(id: &str, at_us: i64, body: &str) -> NewEvent {
         received_at_us: at_us,
         mode: Mode::Live,
         body: body.as_bytes().to_vec(),
+        packed: None,
         state: EventState::Received,
         reason: None,
         secret_index: Some(1),
@@ -308,4 +311,113 @@ async fn what_cannot_be_stored_is_refused(db: &Db) {
     let mut tx = db.read().await.unwrap();
     let page = event_page(&mut tx, &conn(), None, 9).await.unwrap();
     assert_eq!(page[0].body, [0, 255, 0]);
+}
+
+/// A body of full size, which packs well.
+fn long(id: &str) -> String {
+    let object = "\n    \"object\": \"charge\",\n    \"amount_refunded\": 0,".repeat(60);
+    format!("{{\"id\": \"{id}\",{object}}}")
+}
+
+/// Packed by the caller, packed by the store, or as they were stored before anything was packed.
+async fn long_bodies_come_back_however_they_are_stored(db: &Db) {
+    let mut before = event("evt_1", 10, &long("evt_1"));
+    before.pack();
+    assert!(
+        before
+            .packed
+            .as_ref()
+            .is_some_and(|packed| packed.len() < 200)
+    );
+    let group = [
+        before,
+        event("evt_2", 20, &long("evt_2")),
+        event("evt_3", 30, "{}"),
+    ];
+    insert_events(db, &conn(), &group).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    Statement::new(
+        "INSERT INTO events (connection_id, event_id, event_type, api_version, created_at,
+                             received_at_us, mode, secret_index, unpacked_bytes, body)
+         {rows}",
+    )
+    .rows([[
+        (&conn()).into(),
+        "evt_4".into(),
+        "charge.succeeded".into(),
+        None::<&str>.into(),
+        0_i64.into(),
+        40_i64.into(),
+        "live".into(),
+        None::<i64>.into(),
+        None::<i64>.into(),
+        long("evt_4").as_bytes().into(),
+    ]])
+    .execute(&mut tx)
+    .await
+    .unwrap();
+    let fourth = [EventId::new("evt_4")];
+    assert_eq!(requeue_events(&mut tx, &conn(), &fourth).await.unwrap(), 1);
+    tx.commit().await.unwrap();
+
+    let expected = [long("evt_1"), long("evt_2"), "{}".to_owned(), long("evt_4")];
+    let bodies = |events: Vec<StoredEvent>| -> Vec<String> {
+        let text = |event: StoredEvent| String::from_utf8(event.body).unwrap();
+        events.into_iter().map(text).collect()
+    };
+    let ids = ["evt_1", "evt_2", "evt_3", "evt_4"].map(EventId::new);
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(
+        bodies(load_events(&mut tx, &conn(), &ids).await.unwrap()),
+        expected
+    );
+    assert_eq!(
+        bodies(event_page(&mut tx, &conn(), None, 9).await.unwrap()),
+        expected
+    );
+    assert_eq!(
+        bodies(received_batch(&mut tx, &conn(), 9).await.unwrap()),
+        expected
+    );
+    tx.rollback().await.unwrap();
+
+    let again = ["evt_1", "evt_4"].map(|id| event(id, 50, &long(id)));
+    let again = insert_with_repeats(db, &conn(), &again).await.unwrap();
+    assert_eq!(again, [Inserted::Duplicate; 2]);
+    let other = [event("evt_1", 60, &long("evt_other"))];
+    let other = insert_events(db, &conn(), &other).await.unwrap();
+    assert_eq!(other, [Inserted::Conflict]);
+    let mut tx = db.read().await.unwrap();
+    let kept = conflicting_bodies(&mut tx, &conn(), &ids[0]).await.unwrap();
+    assert_eq!(kept[0].body, long("evt_other").into_bytes());
+}
+
+/// By what the bodies are, however little of the disk they take.
+async fn a_batch_ends_where_its_bodies_grow_too_long(db: &Db) {
+    let body = |bytes: usize| format!("[{}]", " ".repeat(bytes - 2));
+    for (id, at_us, bytes) in [
+        ("evt_1", 10, 9 << 20),
+        ("evt_2", 20, 7 << 20),
+        ("evt_3", 30, 10),
+        ("evt_4", 40, 17 << 20),
+        ("evt_5", 50, 10),
+    ] {
+        let one = [event(id, at_us, &body(bytes))];
+        insert_events(db, &conn(), &one).await.unwrap();
+    }
+    let mut batches = Vec::new();
+    loop {
+        let mut tx = db.begin().await.unwrap();
+        let batch = received_batch(&mut tx, &conn(), 9).await.unwrap();
+        if batch.is_empty() {
+            break;
+        }
+        let done = |e: &StoredEvent| mark(&e.event_id, e.received_at_us, EventState::Done);
+        let marks: Vec<EventMark> = batch.iter().map(done).collect();
+        mark_events(&mut tx, &conn(), &marks).await.unwrap();
+        tx.commit().await.unwrap();
+        batches.push(batch.into_iter().map(|e| e.event_id).collect::<Vec<_>>());
+    }
+    let expected: [&[&str]; 4] = [&["evt_1", "evt_2"], &["evt_3"], &["evt_4"], &["evt_5"]];
+    assert_eq!(batches, expected);
 }

@@ -43,6 +43,7 @@ fn event(id: &str, at_us: i64) -> NewEvent {
         received_at_us: at_us,
         mode: Mode::Live,
         body: id.as_bytes().to_vec(),
+        packed: None,
         state: EventState::Received,
         reason: None,
         secret_index: None,

@@ -55,6 +55,7 @@ fn event(id: &str, bytes: usize) -> NewEvent {
         received_at_us: 0,
         mode: Mode::Live,
         body: vec![b'x'; bytes],
+        packed: None,
         state: EventState::Received,
         reason: None,
         secret_index: None,

@@ -7,7 +7,7 @@ use crate::domain::email::CanonicalEmail;
 use crate::domain::fact::{ObjectKey, ObjectKind};
 use crate::domain::ids::{ConnectionId, CustomerId, ReferralId};
 use crate::domain::people::Referral;
-use crate::store::customer_keys::{KeyKind, find_customers};
+use crate::store::customer_keys::{KeyKind, find_by_keys, find_customers};
 use crate::store::objects::load_objects;
 use crate::store::referrals::{
     get_referral, referral_page, referrals_by_email, referrals_by_folded_email,
@@ -148,10 +148,15 @@ async fn near_misses(
                 referral.id
             ));
         }
-        let kind = KeyKind::FoldedEmail;
-        for (_, customer) in find_customers(tx, connection, &kind, &folded).await? {
-            near.push(format!("customer {customer} has a similar email"));
-        }
+        let [folded] = folded;
+        let keys = BTreeSet::from(KeyKind::of_folded(folded));
+        let customers = find_by_keys(tx, connection, &keys).await?;
+        let customers: BTreeSet<_> = customers.into_iter().map(|(_, _, id)| id).collect();
+        near.extend(
+            customers
+                .iter()
+                .map(|id| format!("customer {id} has a similar email")),
+        );
     }
     // As it would be stored, so that capitals count as no edit.
     let who = email.map_or(who, CanonicalEmail::as_str);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::packed::stored;
 use super::repeats::keep_repeats;
 use super::{EventState, Inserted, NewEvent};
 use crate::domain::ids::ConnectionId;
@@ -116,7 +117,7 @@ fn inserting<'e>(
         // comes back wakes the one who waits for it.
         Engine::Sqlite => {
             "INSERT INTO events (connection_id, event_id, event_type, api_version, created_at,
-                                 received_at_us, mode, secret_index, body)
+                                 received_at_us, mode, secret_index, unpacked_bytes, body)
              SELECT * FROM ({rows}) WHERE true
              ON CONFLICT (connection_id, event_id) DO NOTHING;
              SELECT NULL AS event_id WHERE changes() = $1
@@ -124,20 +125,21 @@ fn inserting<'e>(
              SELECT event_id FROM events
              WHERE changes() < $1
                AND rowid > last_insert_rowid() - changes() AND rowid <= last_insert_rowid();
-             INSERT INTO event_queue (connection_id, received_at_us, event_id)
-             SELECT connection_id, received_at_us, event_id FROM events
+             INSERT INTO event_queue (connection_id, received_at_us, event_id, body_bytes)
+             SELECT connection_id, received_at_us, event_id, COALESCE(unpacked_bytes, length(body))
+             FROM events
              WHERE rowid > last_insert_rowid() - changes() AND rowid <= last_insert_rowid()"
         }
         Engine::Postgres => {
             "WITH new AS (
                  INSERT INTO events (connection_id, event_id, event_type, api_version, created_at,
-                                     received_at_us, mode, secret_index, body)
+                                     received_at_us, mode, secret_index, unpacked_bytes, body)
                  {rows}
                  ON CONFLICT (connection_id, event_id) DO NOTHING
-                 RETURNING connection_id, received_at_us, event_id
+                 RETURNING connection_id, received_at_us, event_id, length(body) AS body_bytes
              ), queued AS (
-                 INSERT INTO event_queue (connection_id, received_at_us, event_id)
-                 SELECT connection_id, received_at_us, event_id FROM new
+                 INSERT INTO event_queue (connection_id, received_at_us, event_id, body_bytes)
+                 SELECT connection_id, received_at_us, event_id, body_bytes FROM new
              )
              SELECT NULL AS event_id WHERE (SELECT COUNT(*) FROM new) = $1
              UNION ALL
@@ -147,7 +149,11 @@ fn inserting<'e>(
     let first = one_an_id(events);
     Statement::new(text)
         .bind(i64::try_from(first.len()).unwrap_or(i64::MAX))
-        .set(first.into_values().map(|event| row(connection, event)))
+        .set(
+            first
+                .into_values()
+                .map(|event| row(engine, connection, event)),
+        )
 }
 
 /// The ids that were not there before, by what [`inserting`] answers: themselves, or NULL for
@@ -178,7 +184,8 @@ async fn insert_ending_too(
 }
 
 /// An event's row.
-fn row<'e>(connection: &'e ConnectionId, event: &'e NewEvent) -> [Value<'e>; 9] {
+fn row<'e>(engine: Engine, connection: &'e ConnectionId, event: &'e NewEvent) -> [Value<'e>; 10] {
+    let (body, unpacked_bytes) = stored(engine, event);
     [
         connection.into(),
         (&event.event_id).into(),
@@ -188,7 +195,8 @@ fn row<'e>(connection: &'e ConnectionId, event: &'e NewEvent) -> [Value<'e>; 9] 
         event.received_at_us.into(),
         event.mode.name().into(),
         event.secret_index.into(),
-        event.body.as_slice().into(),
+        unpacked_bytes.into(),
+        Value::Bytes(Some(body)),
     ]
 }
 
@@ -198,14 +206,15 @@ async fn insert_new<'e>(
     connection: &'e ConnectionId,
     events: impl Iterator<Item = &'e NewEvent>,
 ) -> Result<HashSet<String>, StoreError> {
+    let engine = tx.engine();
     let ids: Vec<(String,)> = Statement::new(
         "INSERT INTO events (connection_id, event_id, event_type, api_version, created_at,
-                             received_at_us, mode, secret_index, body)
+                             received_at_us, mode, secret_index, unpacked_bytes, body)
          {rows}
          ON CONFLICT (connection_id, event_id) DO NOTHING
          RETURNING event_id",
     )
-    .rows(events.map(|event| row(connection, event)))
+    .rows(events.map(|event| row(engine, connection, event)))
     .fetch_all(tx)
     .await?;
     Ok(ids.into_iter().map(|(id,)| id).collect())
@@ -216,16 +225,19 @@ async fn enqueue<'e>(
     connection: &'e ConnectionId,
     events: impl Iterator<Item = &'e NewEvent>,
 ) -> Result<(), StoreError> {
-    Statement::new("INSERT INTO event_queue (connection_id, received_at_us, event_id) {rows}")
-        .rows(events.map(|event| {
-            [
-                connection.into(),
-                event.received_at_us.into(),
-                (&event.event_id).into(),
-            ]
-        }))
-        .execute(tx)
-        .await?;
+    Statement::new(
+        "INSERT INTO event_queue (connection_id, received_at_us, event_id, body_bytes) {rows}",
+    )
+    .rows(events.map(|event| {
+        [
+            connection.into(),
+            event.received_at_us.into(),
+            (&event.event_id).into(),
+            i64::try_from(event.body.len()).unwrap_or(i64::MAX).into(),
+        ]
+    }))
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

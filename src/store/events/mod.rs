@@ -7,6 +7,7 @@
 
 mod insert;
 mod list;
+mod packed;
 mod page;
 mod queue;
 mod repeats;
@@ -94,12 +95,22 @@ pub struct NewEvent {
     pub mode: Mode,
     /// The body, byte for byte.
     pub body: Vec<u8>,
+    /// The body as SQLite stores it, if it was [packed](NewEvent::pack) already.
+    pub packed: Option<Vec<u8>>,
     /// [`EventState::Received`], or where it ends at once.
     pub state: EventState,
     /// Why it ends at once.
     pub reason: Option<EventReason>,
     /// Which of the connection's signing secrets matched.
     pub secret_index: Option<i64>,
+}
+
+impl NewEvent {
+    /// Packs the body as it will be stored on SQLite: what many tasks can do beside each other
+    /// need not be done by the one that stores.
+    pub fn pack(&mut self) {
+        self.packed = packed::pack(&self.body);
+    }
 }
 
 /// The id under which a body is stored that has none of its own: its SHA-256.
@@ -124,7 +135,7 @@ pub enum Inserted {
 }
 
 /// A stored event with its body.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// Stripe's id.
     pub event_id: String,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EventCursor, EventState, StoredEvent};
+use super::{EventCursor, EventState, StoredEvent, packed};
 use crate::domain::ids::{ConnectionId, EventId};
 use crate::store::{Statement, StoreError, Tx};
 
@@ -12,7 +12,7 @@ macro_rules! stored {
     ($rest:literal) => {
         concat!(
             "SELECT e.event_id, e.event_type, e.api_version, e.created_at, e.received_at_us, e.mode,
-                    e.body,
+                    e.body, e.unpacked_bytes,
                     COALESCE(
                         (SELECT 'received' FROM event_queue AS q
                          WHERE q.connection_id = e.connection_id
@@ -33,32 +33,14 @@ pub async fn load_events(
     connection: &ConnectionId,
     events: &[EventId],
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    let mut found: Vec<StoredEvent> = Statement::new(stored!("AND e.event_id IN ({rows})"))
+    let rows = Statement::new(stored!("AND e.event_id IN ({rows})"))
         .bind(connection)
         .list(events)
         .fetch_all(tx)
         .await?;
+    let mut found = packed::events(rows)?;
     found.sort_by(|a, b| a.event_id.cmp(&b.event_id));
     Ok(found)
-}
-
-/// Events by id whose state is known, in any order.
-pub(super) async fn load_stored<'e>(
-    tx: &mut Tx,
-    connection: &'e ConnectionId,
-    events: impl Iterator<Item = &'e str>,
-    state: EventState,
-) -> Result<Vec<StoredEvent>, StoreError> {
-    Statement::new(
-        "SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body,
-                $2 AS state
-         FROM events WHERE connection_id = $1 AND event_id IN ({rows})",
-    )
-    .bind(connection)
-    .bind(state.name())
-    .list(events)
-    .fetch_all(tx)
-    .await
 }
 
 /// One page of all events in order of arrival, with their bodies: for export and `verify`.
@@ -73,7 +55,7 @@ pub async fn event_page(
         event_id: EventId::new(""),
     };
     let after = after.unwrap_or(&start);
-    Statement::new(stored!(
+    let rows = Statement::new(stored!(
         "AND (e.received_at_us, e.event_id) > ($2, $3)
          ORDER BY e.received_at_us, e.event_id
          LIMIT $4"
@@ -83,7 +65,8 @@ pub async fn event_page(
     .bind(&after.event_id)
     .bind(limit)
     .fetch_all(tx)
-    .await
+    .await?;
+    packed::events(rows)
 }
 
 /// How many events are in each state. It counts the whole index of events by time, and the

@@ -1,12 +1,10 @@
 //! Which events wait to be read: claiming them, marking them as read, putting them back.
 //! The rows are small and short-lived; the events themselves are not touched.
 
-use std::collections::HashMap;
-
 use super::list::filtered;
-use super::page::load_stored;
-use super::{EventFilter, EventReason, EventState, StoredEvent};
+use super::{EventFilter, EventReason, EventState, StoredEvent, packed};
 use crate::domain::ids::{ConnectionId, EventId};
+use crate::store::dialect::Engine;
 use crate::store::{Statement, StoreError, Tx};
 
 /// [`waiting`] counts no further than this: health asks every few seconds, and a backlog may
@@ -16,57 +14,54 @@ pub const WAITING_COUNTED_MAX: u32 = 100_000;
 /// Bytes of the bodies that [`received_batch`] answers, at most; a single longer one comes alone.
 pub const BATCH_BYTES_MAX: i64 = 16 << 20;
 
-/// The oldest events that wait to be read. On PostgreSQL they are this transaction's until it
-/// ends; other nodes are given others. Only their places in the queue are locked: the same
-/// events may be delivered again meanwhile.
+/// Events of the head of the queue, whose ids are as said.
+macro_rules! fitting {
+    ($ids:literal) => {
+        concat!(
+            "WITH claimed AS (
+                 SELECT received_at_us, event_id, body_bytes FROM event_queue
+                 WHERE connection_id = $1
+                 ORDER BY received_at_us, event_id
+                 LIMIT $2
+                 {claim}
+             ), summed AS (
+                 SELECT event_id, body_bytes,
+                        SUM(body_bytes) OVER (ORDER BY received_at_us, event_id) AS sum_bytes
+                 FROM claimed
+             ), fitting AS (
+                 SELECT event_id FROM summed WHERE sum_bytes <= $3 OR sum_bytes = body_bytes
+             )
+             SELECT event_id, event_type, api_version, created_at, received_at_us, mode, body,
+                    unpacked_bytes, 'received' AS state
+             FROM events WHERE connection_id = $1 AND event_id ",
+            $ids
+        )
+    };
+}
+
+/// The oldest events that wait to be read, as many as have bodies of [`BATCH_BYTES_MAX`]. On
+/// PostgreSQL they are this transaction's until it ends; other nodes are given others. Only their
+/// places in the queue are locked: the same events may be delivered again meanwhile.
 pub async fn received_batch(
     tx: &mut Tx,
     connection: &ConnectionId,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    let claimed: Vec<(String,)> = Statement::new(
-        "SELECT event_id FROM event_queue
-         WHERE connection_id = $1
-         ORDER BY received_at_us, event_id
-         LIMIT $2
-         {claim}",
-    )
-    .bind(connection)
-    .bind(limit)
-    .fetch_all(tx)
-    .await?;
-    let fitting = fitting(tx, connection, &claimed).await?;
-    let ids = fitting.iter().map(String::as_str);
-    let mut events = load_stored(tx, connection, ids, EventState::Received).await?;
+    // The events are looked up by key, as an array: of a table that was never analysed PostgreSQL
+    // would rather read all of it than join it.
+    let text = match tx.engine() {
+        Engine::Sqlite => fitting!("IN (SELECT event_id FROM fitting)"),
+        Engine::Postgres => fitting!("= ANY (ARRAY (SELECT event_id FROM fitting))"),
+    };
+    let rows = Statement::new(text)
+        .bind(connection)
+        .bind(limit)
+        .bind(BATCH_BYTES_MAX)
+        .fetch_all(tx)
+        .await?;
+    let mut events = packed::events(rows)?;
     events.sort_by(|a, b| (a.received_at_us, &a.event_id).cmp(&(b.received_at_us, &b.event_id)));
     Ok(events)
-}
-
-/// As many of these events, in their order, as have bodies of no more than [`BATCH_BYTES_MAX`].
-async fn fitting(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    claimed: &[(String,)],
-) -> Result<Vec<String>, StoreError> {
-    let lengths: Vec<(String, i64)> = Statement::new(
-        "SELECT event_id, CAST(length(body) AS BIGINT) FROM events
-         WHERE connection_id = $1 AND event_id IN ({rows})",
-    )
-    .bind(connection)
-    .list(claimed.iter().map(|(id,)| id))
-    .fetch_all(tx)
-    .await?;
-    let lengths: HashMap<String, i64> = lengths.into_iter().collect();
-    let mut sum = 0_i64;
-    let mut fitting = Vec::new();
-    for (id,) in claimed {
-        sum = sum.saturating_add(lengths.get(id).copied().unwrap_or_default());
-        if sum > BATCH_BYTES_MAX && !fitting.is_empty() {
-            break;
-        }
-        fitting.push(id.clone());
-    }
-    Ok(fitting)
 }
 
 /// Where an event has got to.
@@ -138,8 +133,9 @@ pub async fn requeue(
     let events = filtered(
         Statement::new(match filter.state {
             Some(EventState::Ignored | EventState::Quarantined) => {
-                "INSERT INTO event_queue (connection_id, received_at_us, event_id)
-                 SELECT e.connection_id, e.received_at_us, e.event_id
+                "INSERT INTO event_queue (connection_id, received_at_us, event_id, body_bytes)
+                 SELECT e.connection_id, e.received_at_us, e.event_id,
+                        COALESCE(e.unpacked_bytes, length(e.body))
                  FROM event_outcomes AS o
                  JOIN events AS e
                    ON e.connection_id = o.connection_id AND e.event_id = o.event_id
@@ -148,8 +144,9 @@ pub async fn requeue(
                  WHERE o.connection_id = $1"
             }
             _ => {
-                "INSERT INTO event_queue (connection_id, received_at_us, event_id)
-                 SELECT e.connection_id, e.received_at_us, e.event_id
+                "INSERT INTO event_queue (connection_id, received_at_us, event_id, body_bytes)
+                 SELECT e.connection_id, e.received_at_us, e.event_id,
+                        COALESCE(e.unpacked_bytes, length(e.body))
                  FROM events AS e
                  LEFT JOIN event_queue AS q
                    ON q.connection_id = e.connection_id
@@ -190,8 +187,9 @@ pub async fn requeue_events(
     events: &[EventId],
 ) -> Result<u64, StoreError> {
     let put_back = Statement::new(
-        "INSERT INTO event_queue (connection_id, received_at_us, event_id)
-         SELECT connection_id, received_at_us, event_id FROM events
+        "INSERT INTO event_queue (connection_id, received_at_us, event_id, body_bytes)
+         SELECT connection_id, received_at_us, event_id, COALESCE(unpacked_bytes, length(body))
+         FROM events
          WHERE connection_id = $1 AND event_id IN ({rows})
          ON CONFLICT (connection_id, received_at_us, event_id) DO NOTHING",
     )

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
+use super::packed::unpacked;
 use super::{ConflictingBody, Inserted, NewEvent};
 use crate::domain::ids::{ConnectionId, EventId};
 use crate::store::{Statement, StoreError, Tx};
@@ -49,14 +50,16 @@ async fn bodies<'e>(
     connection: &'e ConnectionId,
     ids: impl Iterator<Item = &'e str>,
 ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-    Statement::new(
-        "SELECT event_id, body FROM events
+    let rows: Vec<(String, Vec<u8>, Option<i64>)> = Statement::new(
+        "SELECT event_id, body, unpacked_bytes FROM events
          WHERE connection_id = $1 AND event_id IN ({rows})",
     )
     .bind(connection)
     .list(ids)
     .fetch_all(tx)
-    .await
+    .await?;
+    let body = |(id, stored, length)| Ok((id, unpacked(stored, length)?));
+    rows.into_iter().map(body).collect()
 }
 
 async fn count<'e>(
