@@ -27,7 +27,8 @@ use crate::store::leases::{Stage, enter, times_entered};
 use crate::store::ledger::insert_transactions;
 use crate::store::outbox::{OutboxMessage, insert_messages};
 use crate::store::qualifications::{
-    Qualification, change_qualifications, load_qualifications, settle_qualifications,
+    Qualification, change_qualifications, due_qualifications, load_qualifications,
+    settle_qualifications,
 };
 use crate::store::webhook_endpoints::wanted_topics;
 use crate::store::{StoreError, Tx, retry};
@@ -63,18 +64,18 @@ pub async fn execute(duty: &Duty<'_>, batch: &BatchId) -> Result<BatchTotals, St
 /// the next one is read and decided.
 async fn carry_out(duty: &Duty<'_>, batch: &Batch, now: Timestamp) -> Result<(), StoreError> {
     let is_first = batch.state == BatchState::Planned;
-    let batch = &batch.id;
     let mut next = Page {
         is_first,
         ..prepare(duty, batch, None, now).await?
     };
+    let (batch, whole) = (&batch.id, batch);
     let mut entered = 0;
-    while let Some(last) = next.items.last().map(|item| item.position) {
+    while !next.items.is_empty() {
         let page = next;
         // What is read meanwhile lies behind this page, and nobody else finishes it.
         let (done, read) = tokio::join!(
             book(duty, batch, &page, entered, now),
-            prepare(duty, batch, Some(last), now)
+            prepare(duty, whole, Some(&page), now)
         );
         match done {
             Ok(by_us) => entered = by_us,
@@ -99,27 +100,78 @@ struct Page {
     judged: i64,
     /// Whether nothing of the batch is carried out yet.
     is_first: bool,
+    /// Where in the order of what is due it ends.
+    place: Place,
 }
+
+/// (`qualified_at`, id) of a qualification.
+type Place = Option<(Timestamp, QualificationId)>;
+
+/// Qualifications by id.
+type Loaded = HashMap<QualificationId, Qualification>;
 
 /// The next page of items that wait to be carried out.
 async fn prepare(
     duty: &Duty<'_>,
-    batch: &BatchId,
-    after: Option<i64>,
+    batch: &Batch,
+    last: Option<&Page>,
     now: Timestamp,
 ) -> Result<Page, StoreError> {
     let mut tx = duty.db.read().await?;
-    let state = Some(ItemState::Pending);
-    let judged = times_entered(&mut tx, duty.connection, Stage::Judge).await?;
-    let items = batch_items(&mut tx, duty.connection, batch, state, after, CHUNK_ITEMS).await?;
-    let booking = decide(&mut tx, duty, batch, &items, now).await?;
+    let (connection, state) = (duty.connection, Some(ItemState::Pending));
+    let judged = times_entered(&mut tx, connection, Stage::Judge).await?;
+    let after = last.and_then(|page| page.items.last());
+    let after = after.map(|item| item.position);
+    let items = batch_items(&mut tx, connection, &batch.id, state, after, CHUNK_ITEMS).await?;
+    let place = last.and_then(|page| page.place.clone());
+    let loaded = load_due(&mut tx, duty, batch, &items, place.as_ref()).await?;
+    let ends = items
+        .last()
+        .and_then(|item| loaded.get(&item.qualification));
+    let ends = ends.map(|last| (last.qualified_at, last.id.clone()));
+    let booking = decide(&mut tx, duty, &batch.id, &items, &loaded, now).await?;
     tx.rollback().await?;
     Ok(Page {
         items,
         booking: Some(booking),
         judged,
         is_first: false,
+        place: ends.or(place),
     })
+}
+
+/// The qualifications of some items. A plan settles in the order of what is due, which an index
+/// has: there, those of a page lie side by side, and by their ids each lies somewhere else. Those
+/// that are not among the next due ones are looked up.
+async fn load_due(
+    tx: &mut Tx,
+    duty: &Duty<'_>,
+    batch: &Batch,
+    items: &[BatchItem],
+    place: Option<&(Timestamp, QualificationId)>,
+) -> Result<Loaded, StoreError> {
+    let is_due = |item: &BatchItem| matches!(item.action, ItemAction::Settle | ItemAction::Skip);
+    let mut loaded = Loaded::new();
+    if items.iter().any(is_due) {
+        let due = due_qualifications(tx, duty.connection, batch.cut_off, place, CHUNK_ITEMS);
+        let due = due.await?.into_iter().map(|one| (one.id.clone(), one));
+        loaded.extend(due);
+    }
+    let others = items.iter().map(|item| &item.qualification);
+    let others: Vec<QualificationId> = others
+        .filter(|id| !loaded.contains_key(*id))
+        .cloned()
+        .collect();
+    loaded.extend(load(tx, duty, &others).await?);
+    Ok(loaded)
+}
+
+async fn load(tx: &mut Tx, duty: &Duty<'_>, ids: &[QualificationId]) -> Result<Loaded, StoreError> {
+    let loaded = load_qualifications(tx, duty.connection, ids).await?;
+    Ok(loaded
+        .into_iter()
+        .map(|one| (one.id.clone(), one))
+        .collect())
 }
 
 /// Ends the batch; `None` if an item of it is still pending.
@@ -214,6 +266,7 @@ async fn one_by_one(
             booking: None,
             judged: 0,
             is_first: page.is_first,
+            place: None,
         };
         match book(duty, batch, &page, 0, now).await {
             Ok(_) => {}
@@ -252,7 +305,9 @@ async fn book(
         let booking = match &page.booking {
             Some(booking) if times == page.judged + by_us + 1 => booking,
             _ => {
-                anew = decide(&mut tx, duty, batch, &page.items, now).await?;
+                let ids = page.items.iter().map(|item| item.qualification.clone());
+                let loaded = load(&mut tx, duty, &Vec::from_iter(ids)).await?;
+                anew = decide(&mut tx, duty, batch, &page.items, &loaded, now).await?;
                 &anew
             }
         };
@@ -272,12 +327,9 @@ async fn decide(
     duty: &Duty<'_>,
     batch: &BatchId,
     page: &[BatchItem],
+    loaded: &Loaded,
     now: Timestamp,
 ) -> Result<Booking, StoreError> {
-    let ids: Vec<QualificationId> = page.iter().map(|i| i.qualification.clone()).collect();
-    let loaded = load_qualifications(tx, duty.connection, &ids).await?;
-    let loaded: HashMap<QualificationId, Qualification> =
-        loaded.into_iter().map(|q| (q.id.clone(), q)).collect();
     let adjusts =
         |item: &&BatchItem| matches!(item.action, ItemAction::Reverse | ItemAction::Reinstate);
     let adjusted = page.iter().filter(adjusts);

@@ -3,6 +3,7 @@
 
 mod lists;
 mod settling;
+mod whole;
 
 use sqlx::FromRow;
 
@@ -20,6 +21,7 @@ pub use lists::{QualificationFilter, RewardFilter, list_qualifications, list_rew
 pub use settling::{
     due_qualifications, qualifications_to_adjust, settle_qualifications, settled_counts,
 };
+pub use whole::persons_with_several;
 
 const TABLE: &str = "qualifications";
 

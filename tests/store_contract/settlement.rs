@@ -28,13 +28,14 @@ use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{
     Qualification, QualificationFilter, QualificationState, RewardFilter, Transition,
     active_of_persons, change_qualifications, due_qualifications, insert_qualifications,
-    list_qualifications, list_rewards, load_qualifications, qualifications_of_referrals,
-    qualifications_to_adjust, settle_qualifications, settled_counts,
+    list_qualifications, list_rewards, load_qualifications, persons_with_several,
+    qualifications_of_referrals, qualifications_to_adjust, settle_qualifications, settled_counts,
 };
 use qualify::store::{Db, Statement, StoreError, Tx};
 
 contract!(
     a_person_has_one_active_qualification,
+    persons_with_several_are_counted,
     a_transition_holds_only_from_what_was_read,
     what_is_queued_is_settled_once,
     what_is_due_comes_in_order_and_in_pages,
@@ -148,6 +149,31 @@ async fn a_person_has_one_active_qualification(db: &Db) {
     let back = moved(&withdraw.to, QualificationState::Queued, 0);
     let taken = change_qualifications(&mut tx, &conn(), &[back]).await;
     assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+}
+
+async fn persons_with_several_are_counted(db: &Db) {
+    let first = [qualification("q1", "p1", 5), qualification("q2", "p2", 5)];
+    let mut tx = start(db, &first).await;
+    let none = persons_with_several(&mut tx, &conn(), 9).await;
+    assert_eq!(none.unwrap(), (Vec::new(), 0));
+    Statement::new("DROP INDEX qualifications_one_per_person")
+        .execute(&mut tx)
+        .await
+        .unwrap();
+    let other = |id: &str, person: &str| Qualification {
+        referral: format!("ref_{id}").into(),
+        ..qualification(id, person, 5)
+    };
+    let second = [other("q3", "p1"), other("q4", "p2"), other("q5", "p3")];
+    let queued = insert_qualifications(&mut tx, &conn(), &second).await;
+    assert_eq!(queued.unwrap(), 3);
+    let found = persons_with_several(&mut tx, &conn(), 1).await;
+    assert_eq!(
+        found.unwrap(),
+        (vec![("spring".into(), "p1".to_owned())], 2)
+    );
+    let foreign = persons_with_several(&mut tx, &"other".into(), 9).await;
+    assert_eq!(foreign.unwrap(), (Vec::new(), 0));
 }
 
 async fn a_transition_holds_only_from_what_was_read(db: &Db) {

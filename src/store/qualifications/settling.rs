@@ -14,37 +14,74 @@ use crate::store::statement::Statement;
 /// `settled`, the rest is not looked at. [`StoreError::Stale`] if any of them is not queued.
 ///
 /// A statement of its own because of what it leaves alone: of seven indexes only the one on what
-/// is due has to be written.
+/// is due has to be written. The state stands in an expression, so that nobody thinks of that
+/// index as a way to the rows: PostgreSQL would read all that is queued, for every page.
 pub async fn settle_qualifications(
     tx: &mut Tx,
     connection: &ConnectionId,
     settled: &[Qualification],
 ) -> Result<(), StoreError> {
+    let alike = |a: &Qualification, b: &Qualification| {
+        let of = |one: &Qualification| (is_given_whole(one), one.sequence, one.changed_at);
+        of(a) == of(b)
+    };
+    for some in settled.chunk_by(alike) {
+        settle_alike(tx, connection, some).await?;
+    }
+    Ok(())
+}
+
+/// Whether it is given what it owed, which is stored beside it.
+fn is_given_whole(settled: &Qualification) -> bool {
+    settled.given == settled.rewards
+}
+
+async fn settle_alike(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    settled: &[Qualification],
+) -> Result<(), StoreError> {
+    const WHAT: &str = "settling qualifications";
+    let Some(first) = settled.first() else {
+        return Ok(());
+    };
     let expected = u64::try_from(settled.len()).unwrap_or(u64::MAX);
+    if is_given_whole(first) {
+        return Statement::new(
+            "UPDATE qualifications
+             SET state = 'settled', given = rewards, sequence = $2, changed_at = $3
+             WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
+        )
+        .bind(connection)
+        .bind(first.sequence)
+        .bind(first.changed_at)
+        .list(settled.iter().map(|one| &one.id))
+        .execute_exactly(WHAT, expected, tx)
+        .await;
+    }
     let given = settled
         .iter()
         .map(|q| to_json(TABLE, &q.given))
         .collect::<Result<Vec<_>, StoreError>>()?;
     Statement::new(
-        "WITH settled (qualification_id, given, sequence, changed_at) AS ({rows})
+        "WITH settled (qualification_id, given) AS ({rows})
          UPDATE qualifications
-         SET state = 'settled', given = settled.given, sequence = settled.sequence,
-             changed_at = settled.changed_at
+         SET state = 'settled', given = settled.given, sequence = $2, changed_at = $3
          FROM settled
          WHERE qualifications.connection_id = $1
            AND qualifications.qualification_id = settled.qualification_id
-           AND qualifications.state = 'queued'",
+           AND qualifications.state || '' = 'queued'",
     )
     .bind(connection)
-    .set(settled.iter().zip(given).map(|(q, given)| {
-        [
-            (&q.id).into(),
-            given.into(),
-            q.sequence.into(),
-            q.changed_at.into(),
-        ]
-    }))
-    .execute_exactly("settling qualifications", expected, tx)
+    .bind(first.sequence)
+    .bind(first.changed_at)
+    .set(
+        settled
+            .iter()
+            .zip(given)
+            .map(|(one, given)| [(&one.id).into(), given.into()]),
+    )
+    .execute_exactly(WHAT, expected, tx)
     .await
 }
 
