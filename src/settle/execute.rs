@@ -27,7 +27,7 @@ use crate::store::leases::{Stage, enter, times_entered};
 use crate::store::ledger::insert_transactions;
 use crate::store::outbox::{OutboxMessage, insert_messages};
 use crate::store::qualifications::{
-    Qualification, change_qualifications, due_qualifications, load_qualifications,
+    Due, Qualification, change_qualifications, due_to_settle, load_qualifications,
     settle_qualifications,
 };
 use crate::store::webhook_endpoints::wanted_topics;
@@ -107,8 +107,13 @@ struct Page {
 /// (`qualified_at`, id) of a qualification.
 type Place = Option<(Timestamp, QualificationId)>;
 
-/// Qualifications by id.
-type Loaded = HashMap<QualificationId, Qualification>;
+/// Qualifications by id: of those that are next in the order of what is due only what settling
+/// has to know, of any other all of it.
+#[derive(Default)]
+struct Loaded {
+    due: HashMap<QualificationId, Due>,
+    others: HashMap<QualificationId, Qualification>,
+}
 
 /// The next page of items that wait to be carried out.
 async fn prepare(
@@ -125,10 +130,7 @@ async fn prepare(
     let items = batch_items(&mut tx, connection, &batch.id, state, after, CHUNK_ITEMS).await?;
     let place = last.and_then(|page| page.place.clone());
     let loaded = load_due(&mut tx, duty, batch, &items, place.as_ref()).await?;
-    let ends = items
-        .last()
-        .and_then(|item| loaded.get(&item.qualification));
-    let ends = ends.map(|last| (last.qualified_at, last.id.clone()));
+    let ends = items.last().and_then(|last| loaded.place(last));
     let booking = decide(&mut tx, duty, &batch.id, &items, &loaded, now).await?;
     tx.rollback().await?;
     Ok(Page {
@@ -151,27 +153,35 @@ async fn load_due(
     place: Option<&(Timestamp, QualificationId)>,
 ) -> Result<Loaded, StoreError> {
     let is_due = |item: &BatchItem| matches!(item.action, ItemAction::Settle | ItemAction::Skip);
-    let mut loaded = Loaded::new();
+    let mut due = HashMap::new();
     if items.iter().any(is_due) {
-        let due = due_qualifications(tx, duty.connection, batch.cut_off, place, CHUNK_ITEMS);
-        let due = due.await?.into_iter().map(|one| (one.id.clone(), one));
-        loaded.extend(due);
+        let next = due_to_settle(tx, duty.connection, batch.cut_off, place, CHUNK_ITEMS).await?;
+        due.extend(next.into_iter().map(|one| (one.id.clone(), one)));
     }
     let others = items.iter().map(|item| &item.qualification);
     let others: Vec<QualificationId> = others
-        .filter(|id| !loaded.contains_key(*id))
+        .filter(|id| !due.contains_key(*id))
         .cloned()
         .collect();
-    loaded.extend(load(tx, duty, &others).await?);
-    Ok(loaded)
+    let loaded = load(tx, duty, &others).await?;
+    Ok(Loaded { due, ..loaded })
 }
 
 async fn load(tx: &mut Tx, duty: &Duty<'_>, ids: &[QualificationId]) -> Result<Loaded, StoreError> {
-    let loaded = load_qualifications(tx, duty.connection, ids).await?;
-    Ok(loaded
-        .into_iter()
-        .map(|one| (one.id.clone(), one))
-        .collect())
+    let others = load_qualifications(tx, duty.connection, ids).await?;
+    Ok(Loaded {
+        due: HashMap::new(),
+        others: others.into_iter().map(|q| (q.id.clone(), q)).collect(),
+    })
+}
+
+impl Loaded {
+    fn place(&self, item: &BatchItem) -> Place {
+        let id = &item.qualification;
+        let due = self.due.get(id).map(|one| one.qualified_at);
+        let at = due.or_else(|| self.others.get(id).map(|one| one.qualified_at))?;
+        Some((at, id.clone()))
+    }
 }
 
 /// Ends the batch; `None` if an item of it is still pending.
@@ -334,13 +344,17 @@ async fn decide(
         |item: &&BatchItem| matches!(item.action, ItemAction::Reverse | ItemAction::Reinstate);
     let adjusted = page.iter().filter(adjusts);
     let adjusted: Vec<Qualification> = adjusted
-        .filter_map(|item| loaded.get(&item.qualification).cloned())
+        .filter_map(|item| loaded.others.get(&item.qualification).cloned())
         .collect();
     let verdicts: Verdicts = verdicts_on(tx, duty.connection, &adjusted).await?;
     let mut booking = Booking::default();
     for item in page {
-        let qualification = loaded.get(&item.qualification);
-        booking.take(batch, item, qualification, &verdicts, now)?;
+        if let Some(due) = loaded.due.get(&item.qualification) {
+            booking.take_due(batch, item, due, now)?;
+        } else {
+            let qualification = loaded.others.get(&item.qualification);
+            booking.take(batch, item, qualification, &verdicts, now)?;
+        }
     }
     Ok(booking)
 }
@@ -354,7 +368,7 @@ async fn write(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let connection = duty.connection;
-    settle_qualifications(tx, connection, &booking.settled).await?;
+    settle_qualifications(tx, connection, &booking.settled, now).await?;
     change_qualifications(tx, connection, &booking.transitions).await?;
     insert_transactions(tx, connection, &booking.transactions).await?;
     insert_messages(tx, connection, &booking.messages).await?;

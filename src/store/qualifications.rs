@@ -19,7 +19,8 @@ use crate::domain::verdict::Reward;
 
 pub use lists::{QualificationFilter, RewardFilter, list_qualifications, list_rewards};
 pub use settling::{
-    due_qualifications, qualifications_to_adjust, settle_qualifications, settled_counts,
+    Due, due_qualifications, due_to_settle, qualifications_to_adjust, settle_qualifications,
+    settled_counts,
 };
 pub use whole::persons_with_several;
 

@@ -176,11 +176,10 @@ async fn what_is_settled_whole_is_searched() {
     let plan = plan(
         Statement::new(
             "EXPLAIN QUERY PLAN UPDATE qualifications
-             SET state = 'settled', given = rewards, sequence = $2, changed_at = $3
+             SET state = 'settled', given = rewards, sequence = 1, changed_at = $2
              WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
         )
         .bind("c")
-        .bind(1_i64)
         .bind(2_i64)
         .set(ids()),
     )
@@ -202,11 +201,10 @@ async fn what_is_settled_is_not_looked_for_among_all_that_is_due() {
     let mut tx = db.read().await.unwrap();
     let steps: Vec<(String,)> = Statement::new(
         "EXPLAIN UPDATE qualifications
-         SET state = 'settled', given = rewards, sequence = $2, changed_at = $3
+         SET state = 'settled', given = rewards, sequence = 1, changed_at = $2
          WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
     )
     .bind("c")
-    .bind(1_i64)
     .bind(2_i64)
     .set(ids())
     .fetch_all(&mut tx)
