@@ -60,6 +60,8 @@ struct Asked {
     database: String,
     crash_at: Option<usize>,
     verify: bool,
+    /// The database was settled by an earlier run: it is verified, and nothing else.
+    settled: bool,
     /// Only for the child that dies: the database's address and the stage it dies in.
     child: Option<String>,
 }
@@ -78,6 +80,7 @@ impl Asked {
             database: value("--database").unwrap_or_else(|| "sqlite".to_owned()),
             crash_at: number("--crash-at"),
             verify: args.iter().any(|arg| arg == "--verify"),
+            settled: args.iter().any(|arg| arg == "--settled"),
             child: value("--child"),
         }
     }
@@ -120,6 +123,11 @@ async fn bench(asked: &Asked) {
     let connection = ConnectionId::from("live");
     let db = open(&url).await;
     db.migrate().await.unwrap();
+    if asked.settled {
+        verify_alone(&db, &connection, asked.filling("").until()).await;
+        db.close().await;
+        return;
+    }
     let clock = ManualClock::at(Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
     let by = By::command_line();
     let author = campaigns::Author {
@@ -172,14 +180,7 @@ async fn bench(asked: &Asked) {
         after.saturating_sub(before) / asked.due as u64
     );
     if asked.verify || asked.crash_at.is_some() {
-        let started = Instant::now();
-        forget_peak();
-        verified(&db, &connection, clock.now()).await;
-        println!(
-            "verified in {:.1} s, peak memory {} MB: qualifications, uniqueness, ledger, batches",
-            started.elapsed().as_secs_f64(),
-            memory_kib() / 1024
-        );
+        verify_alone(&db, &connection, clock.now()).await;
     }
     let rate = asked.due as f64 / took.as_secs_f64();
     let limit = limit::run(&db, asked.due.min(200_000)).await;
@@ -262,6 +263,17 @@ async fn totals(db: &Db, asked: &Asked, ran: Option<&Ran>) {
         counts.push(usize::try_from(count).unwrap());
     }
     assert_eq!(counts, [asked.due; 5], "each exactly once");
+}
+
+async fn verify_alone(db: &Db, connection: &ConnectionId, now: Timestamp) {
+    let started = Instant::now();
+    forget_peak();
+    verified(db, connection, now).await;
+    println!(
+        "verified in {:.1} s, peak memory {} MB: qualifications, uniqueness, ledger, batches",
+        started.elapsed().as_secs_f64(),
+        memory_kib() / 1024
+    );
 }
 
 /// What can be recomputed of a settlement without events: the queue against its verdicts,

@@ -4,7 +4,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::items::adjusted;
-use crate::domain::ids::{BatchId, CampaignId, ReferralId};
+use crate::domain::ids::{
+    BatchId, CampaignId, PromoterId, QualificationId, ReferralId, RevisionId,
+};
 use crate::domain::time::Timestamp;
 use crate::domain::told::SettlementTold;
 use crate::domain::topic::Topic;
@@ -15,13 +17,13 @@ use crate::store::batch_items::{BatchItem, ItemAction, ItemState};
 use crate::store::json::to_json;
 use crate::store::ledger::{Transaction, TransactionKind};
 use crate::store::outbox::OutboxMessage;
-use crate::store::qualifications::{Qualification, QualificationState, Transition};
+use crate::store::qualifications::{Due, Qualification, QualificationState, Transition};
 
 /// What a page of items writes.
 #[derive(Debug, Default)]
 pub struct Booking {
-    /// Qualifications that were queued, as they are once they are settled.
-    pub settled: Vec<Qualification>,
+    /// Qualifications that are queued, and are given what they owe.
+    pub settled: Vec<QualificationId>,
     /// What else changes.
     pub transitions: Vec<Transition>,
     /// What is booked.
@@ -39,6 +41,36 @@ pub struct Booking {
 pub type Verdicts = HashMap<(CampaignId, ReferralId), Verdict>;
 
 impl Booking {
+    /// Adds what one item writes whose qualification is queued.
+    pub fn take_due(
+        &mut self,
+        batch: &BatchId,
+        item: &BatchItem,
+        due: &Due,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match item.action {
+            ItemAction::Skip => Ok(()),
+            ItemAction::Settle if item.amounts == due.rewards => {
+                self.settled.push(due.id.clone());
+                let of = Subject {
+                    id: &due.id,
+                    campaign: &due.campaign,
+                    promoter: &due.promoter,
+                    referral: &due.referral,
+                    revision: &due.revision,
+                };
+                self.book(batch, item, of, 1, now)
+            }
+            _ => {
+                let why = overtaken_by(QualificationState::Queued);
+                let overtaken = (item.position, ItemState::Superseded, why);
+                self.superseded.push(overtaken);
+                Ok(())
+            }
+        }
+    }
+
     /// Adds what one item writes.
     pub fn take(
         &mut self,
@@ -75,49 +107,22 @@ impl Booking {
         let given = sum(&qualification.given, &item.amounts);
         let empty = given.iter().all(|reward| reward.amount_minor == 0);
         let sequence = qualification.sequence.saturating_add(1);
-        let (kind, topic) = match item.action {
-            ItemAction::Reverse => (TransactionKind::Reversal, Topic::QualificationReversed),
-            ItemAction::Reinstate => (
-                TransactionKind::Reinstatement,
-                Topic::QualificationReinstated,
-            ),
-            ItemAction::Settle | ItemAction::Skip => {
-                (TransactionKind::Accrual, Topic::QualificationSettled)
-            }
-        };
         let reversed = item.action == ItemAction::Reverse && empty;
         if reversed {
             self.free_again.insert(qualification.person.clone());
         }
-        self.transactions.push(Transaction {
-            qualification: qualification.id.clone(),
-            sequence,
-            kind,
-            cause: item.reason.clone(),
-            campaign: qualification.campaign.clone(),
-            promoter: qualification.promoter.clone(),
-            referral: qualification.referral.clone(),
-            batch: batch.clone(),
-            item: item.position,
-            revision: qualification.revision.clone(),
-            booked_at: now,
-            entries: entries(
-                &qualification.campaign,
-                &qualification.promoter,
-                &qualification.referral,
-                &item.amounts,
-            ),
-        });
-        self.messages.push(OutboxMessage {
-            // In the order of the plan, so that messages lie in the order in which they come.
-            outbox_id: format!("{batch}.{:09}", item.position),
-            topic: topic.name().to_owned(),
-            subject_id: qualification.id.as_str().to_owned(),
-            payload: to_json("outbox", &payload(batch, qualification, item))?,
-            created_at: now.unix(),
-            delivered_at: None,
-            attempts: 0,
-        });
+        let of = Subject {
+            id: &qualification.id,
+            campaign: &qualification.campaign,
+            promoter: &qualification.promoter,
+            referral: &qualification.referral,
+            revision: &qualification.revision,
+        };
+        self.book(batch, item, of, sequence, now)?;
+        if item.action == ItemAction::Settle && given == qualification.rewards {
+            self.settled.push(qualification.id.clone());
+            return Ok(());
+        }
         let to = Qualification {
             state: if reversed {
                 QualificationState::Reversed
@@ -131,14 +136,70 @@ impl Booking {
             changed_at: now,
             ..qualification.clone()
         };
-        if item.action == ItemAction::Settle {
-            self.settled.push(to);
-        } else {
-            let from = (qualification.state, qualification.sequence);
-            self.transitions.push(Transition { from, to });
-        }
+        let from = (qualification.state, qualification.sequence);
+        self.transitions.push(Transition { from, to });
         Ok(())
     }
+
+    /// Adds the transaction of an item, and what others are to be told.
+    fn book(
+        &mut self,
+        batch: &BatchId,
+        item: &BatchItem,
+        of: Subject<'_>,
+        sequence: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (kind, topic) = match item.action {
+            ItemAction::Reverse => (TransactionKind::Reversal, Topic::QualificationReversed),
+            ItemAction::Reinstate => (
+                TransactionKind::Reinstatement,
+                Topic::QualificationReinstated,
+            ),
+            ItemAction::Settle | ItemAction::Skip => {
+                (TransactionKind::Accrual, Topic::QualificationSettled)
+            }
+        };
+        self.transactions.push(Transaction {
+            qualification: of.id.clone(),
+            sequence,
+            kind,
+            cause: item.reason.clone(),
+            campaign: of.campaign.clone(),
+            promoter: of.promoter.clone(),
+            referral: of.referral.clone(),
+            batch: batch.clone(),
+            item: item.position,
+            revision: of.revision.clone(),
+            booked_at: now,
+            entries: entries(of.campaign, of.promoter, of.referral, &item.amounts),
+        });
+        self.messages.push(OutboxMessage {
+            // In the order of the plan, so that messages lie in the order in which they come.
+            outbox_id: format!("{batch}.{:09}", item.position),
+            topic: topic.name().to_owned(),
+            subject_id: of.id.as_str().to_owned(),
+            payload: to_json("outbox", &payload(batch, of, item))?,
+            created_at: now.unix(),
+            delivered_at: None,
+            attempts: 0,
+        });
+        Ok(())
+    }
+}
+
+/// What a transaction and its message tell of a qualification.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    id: &'a QualificationId,
+    campaign: &'a CampaignId,
+    promoter: &'a PromoterId,
+    referral: &'a ReferralId,
+    revision: &'a RevisionId,
+}
+
+fn overtaken_by(state: QualificationState) -> String {
+    format!("it is {} by now; nothing was booked", state.name())
 }
 
 /// Whether the plan still fits what it was made for.
@@ -171,10 +232,7 @@ fn applicable(
     if fits {
         return Ok(());
     }
-    Err(format!(
-        "it is {} by now; nothing was booked",
-        qualification.state.name()
-    ))
+    Err(overtaken_by(qualification.state))
 }
 
 /// Amounts by whom and currency, added up; zeros stay, so that what was given shows in full.
@@ -192,16 +250,12 @@ fn sum(given: &[Reward], changes: &[Reward]) -> Vec<Reward> {
     total
 }
 
-fn payload<'a>(
-    batch: &'a BatchId,
-    qualification: &'a Qualification,
-    item: &'a BatchItem,
-) -> SettlementTold<'a> {
+fn payload<'a>(batch: &'a BatchId, of: Subject<'a>, item: &'a BatchItem) -> SettlementTold<'a> {
     SettlementTold {
-        qualification: &qualification.id,
-        campaign: qualification.campaign.as_str(),
-        referral: qualification.referral.as_str(),
-        promoter: qualification.promoter.as_str(),
+        qualification: of.id,
+        campaign: of.campaign.as_str(),
+        referral: of.referral.as_str(),
+        promoter: of.promoter.as_str(),
         amounts: &item.amounts,
         reason: &item.reason,
         batch,

@@ -27,7 +27,8 @@ use crate::store::leases::{Stage, enter, times_entered};
 use crate::store::ledger::insert_transactions;
 use crate::store::outbox::{OutboxMessage, insert_messages};
 use crate::store::qualifications::{
-    Qualification, change_qualifications, load_qualifications, settle_qualifications,
+    Due, Qualification, change_qualifications, due_to_settle, load_qualifications,
+    settle_qualifications,
 };
 use crate::store::webhook_endpoints::wanted_topics;
 use crate::store::{StoreError, Tx, retry};
@@ -63,18 +64,18 @@ pub async fn execute(duty: &Duty<'_>, batch: &BatchId) -> Result<BatchTotals, St
 /// the next one is read and decided.
 async fn carry_out(duty: &Duty<'_>, batch: &Batch, now: Timestamp) -> Result<(), StoreError> {
     let is_first = batch.state == BatchState::Planned;
-    let batch = &batch.id;
     let mut next = Page {
         is_first,
         ..prepare(duty, batch, None, now).await?
     };
+    let (batch, whole) = (&batch.id, batch);
     let mut entered = 0;
-    while let Some(last) = next.items.last().map(|item| item.position) {
+    while !next.items.is_empty() {
         let page = next;
         // What is read meanwhile lies behind this page, and nobody else finishes it.
         let (done, read) = tokio::join!(
             book(duty, batch, &page, entered, now),
-            prepare(duty, batch, Some(last), now)
+            prepare(duty, whole, Some(&page), now)
         );
         match done {
             Ok(by_us) => entered = by_us,
@@ -99,27 +100,88 @@ struct Page {
     judged: i64,
     /// Whether nothing of the batch is carried out yet.
     is_first: bool,
+    /// Where in the order of what is due it ends.
+    place: Place,
+}
+
+/// (`qualified_at`, id) of a qualification.
+type Place = Option<(Timestamp, QualificationId)>;
+
+/// Qualifications by id: of those that are next in the order of what is due only what settling
+/// has to know, of any other all of it.
+#[derive(Default)]
+struct Loaded {
+    due: HashMap<QualificationId, Due>,
+    others: HashMap<QualificationId, Qualification>,
 }
 
 /// The next page of items that wait to be carried out.
 async fn prepare(
     duty: &Duty<'_>,
-    batch: &BatchId,
-    after: Option<i64>,
+    batch: &Batch,
+    last: Option<&Page>,
     now: Timestamp,
 ) -> Result<Page, StoreError> {
     let mut tx = duty.db.read().await?;
-    let state = Some(ItemState::Pending);
-    let judged = times_entered(&mut tx, duty.connection, Stage::Judge).await?;
-    let items = batch_items(&mut tx, duty.connection, batch, state, after, CHUNK_ITEMS).await?;
-    let booking = decide(&mut tx, duty, batch, &items, now).await?;
+    let (connection, state) = (duty.connection, Some(ItemState::Pending));
+    let judged = times_entered(&mut tx, connection, Stage::Judge).await?;
+    let after = last.and_then(|page| page.items.last());
+    let after = after.map(|item| item.position);
+    let items = batch_items(&mut tx, connection, &batch.id, state, after, CHUNK_ITEMS).await?;
+    let place = last.and_then(|page| page.place.clone());
+    let loaded = load_due(&mut tx, duty, batch, &items, place.as_ref()).await?;
+    let ends = items.last().and_then(|last| loaded.place(last));
+    let booking = decide(&mut tx, duty, &batch.id, &items, &loaded, now).await?;
     tx.rollback().await?;
     Ok(Page {
         items,
         booking: Some(booking),
         judged,
         is_first: false,
+        place: ends.or(place),
     })
+}
+
+/// The qualifications of some items. A plan settles in the order of what is due, which an index
+/// has: there, those of a page lie side by side, and by their ids each lies somewhere else. Those
+/// that are not among the next due ones are looked up.
+async fn load_due(
+    tx: &mut Tx,
+    duty: &Duty<'_>,
+    batch: &Batch,
+    items: &[BatchItem],
+    place: Option<&(Timestamp, QualificationId)>,
+) -> Result<Loaded, StoreError> {
+    let is_due = |item: &BatchItem| matches!(item.action, ItemAction::Settle | ItemAction::Skip);
+    let mut due = HashMap::new();
+    if items.iter().any(is_due) {
+        let next = due_to_settle(tx, duty.connection, batch.cut_off, place, CHUNK_ITEMS).await?;
+        due.extend(next.into_iter().map(|one| (one.id.clone(), one)));
+    }
+    let others = items.iter().map(|item| &item.qualification);
+    let others: Vec<QualificationId> = others
+        .filter(|id| !due.contains_key(*id))
+        .cloned()
+        .collect();
+    let loaded = load(tx, duty, &others).await?;
+    Ok(Loaded { due, ..loaded })
+}
+
+async fn load(tx: &mut Tx, duty: &Duty<'_>, ids: &[QualificationId]) -> Result<Loaded, StoreError> {
+    let others = load_qualifications(tx, duty.connection, ids).await?;
+    Ok(Loaded {
+        due: HashMap::new(),
+        others: others.into_iter().map(|q| (q.id.clone(), q)).collect(),
+    })
+}
+
+impl Loaded {
+    fn place(&self, item: &BatchItem) -> Place {
+        let id = &item.qualification;
+        let due = self.due.get(id).map(|one| one.qualified_at);
+        let at = due.or_else(|| self.others.get(id).map(|one| one.qualified_at))?;
+        Some((at, id.clone()))
+    }
 }
 
 /// Ends the batch; `None` if an item of it is still pending.
@@ -214,6 +276,7 @@ async fn one_by_one(
             booking: None,
             judged: 0,
             is_first: page.is_first,
+            place: None,
         };
         match book(duty, batch, &page, 0, now).await {
             Ok(_) => {}
@@ -252,7 +315,9 @@ async fn book(
         let booking = match &page.booking {
             Some(booking) if times == page.judged + by_us + 1 => booking,
             _ => {
-                anew = decide(&mut tx, duty, batch, &page.items, now).await?;
+                let ids = page.items.iter().map(|item| item.qualification.clone());
+                let loaded = load(&mut tx, duty, &Vec::from_iter(ids)).await?;
+                anew = decide(&mut tx, duty, batch, &page.items, &loaded, now).await?;
                 &anew
             }
         };
@@ -272,23 +337,24 @@ async fn decide(
     duty: &Duty<'_>,
     batch: &BatchId,
     page: &[BatchItem],
+    loaded: &Loaded,
     now: Timestamp,
 ) -> Result<Booking, StoreError> {
-    let ids: Vec<QualificationId> = page.iter().map(|i| i.qualification.clone()).collect();
-    let loaded = load_qualifications(tx, duty.connection, &ids).await?;
-    let loaded: HashMap<QualificationId, Qualification> =
-        loaded.into_iter().map(|q| (q.id.clone(), q)).collect();
     let adjusts =
         |item: &&BatchItem| matches!(item.action, ItemAction::Reverse | ItemAction::Reinstate);
     let adjusted = page.iter().filter(adjusts);
     let adjusted: Vec<Qualification> = adjusted
-        .filter_map(|item| loaded.get(&item.qualification).cloned())
+        .filter_map(|item| loaded.others.get(&item.qualification).cloned())
         .collect();
     let verdicts: Verdicts = verdicts_on(tx, duty.connection, &adjusted).await?;
     let mut booking = Booking::default();
     for item in page {
-        let qualification = loaded.get(&item.qualification);
-        booking.take(batch, item, qualification, &verdicts, now)?;
+        if let Some(due) = loaded.due.get(&item.qualification) {
+            booking.take_due(batch, item, due, now)?;
+        } else {
+            let qualification = loaded.others.get(&item.qualification);
+            booking.take(batch, item, qualification, &verdicts, now)?;
+        }
     }
     Ok(booking)
 }
@@ -302,7 +368,7 @@ async fn write(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let connection = duty.connection;
-    settle_qualifications(tx, connection, &booking.settled).await?;
+    settle_qualifications(tx, connection, &booking.settled, now).await?;
     change_qualifications(tx, connection, &booking.transitions).await?;
     insert_transactions(tx, connection, &booking.transactions).await?;
     insert_messages(tx, connection, &booking.messages).await?;

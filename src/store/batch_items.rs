@@ -70,16 +70,31 @@ struct ItemRow {
 
 impl ItemRow {
     fn read(self) -> Result<BatchItem, StoreError> {
+        let action = name(ITEMS, &self.action, ItemAction::parse)?;
+        let state = name(ITEMS, &self.state, ItemState::parse)?;
+        let said = || (state == ItemState::Done).then(|| outcome(action, &self.reason));
         Ok(BatchItem {
             position: self.position,
             qualification: self.qualification_id.into(),
-            action: name(ITEMS, &self.action, ItemAction::parse)?,
+            outcome: self.outcome.or_else(said),
+            action,
             amounts: from_json(ITEMS, &self.amounts)?,
             reason: self.reason,
-            state: name(ITEMS, &self.state, ItemState::parse)?,
-            outcome: self.outcome,
+            state,
         })
     }
+}
+
+/// What came of an item that is done. It is not stored: the row would outgrow its place, and
+/// half of the pages of a plan would be split while it is carried out.
+fn outcome(action: ItemAction, reason: &str) -> String {
+    match action {
+        ItemAction::Settle => "qualification.settled",
+        ItemAction::Reverse => "qualification.reversed",
+        ItemAction::Reinstate => "qualification.reinstated",
+        ItemAction::Skip => reason,
+    }
+    .to_owned()
 }
 
 /// Adds a page of items to a plan that is being made; [`StoreError::Taken`] if one of their
@@ -95,14 +110,18 @@ pub async fn insert_items(
         .map(|item| to_json(ITEMS, &item.amounts))
         .collect::<Result<Vec<_>, _>>()?;
     Statement::new(
-        "INSERT INTO batch_items (connection_id, batch_id, position, qualification_id, action,
+        "WITH item (position, qualification_id, action, amounts, reason, state, outcome)
+             AS ({rows})
+         INSERT INTO batch_items (connection_id, batch_id, position, qualification_id, action,
                                   amounts, reason, state, outcome)
-         {rows}",
+         SELECT $1, $2, i.position, i.qualification_id, i.action, i.amounts, i.reason, i.state,
+                i.outcome
+         FROM item AS i",
     )
+    .bind(connection)
+    .bind(batch)
     .rows(items.iter().zip(amounts).map(|(item, amounts)| {
         [
-            connection.into(),
-            batch.into(),
             item.position.into(),
             (&item.qualification).into(),
             item.action.name().into(),
@@ -178,12 +197,7 @@ pub async fn finish_run(
     expected: u64,
 ) -> Result<(), StoreError> {
     Statement::new(
-        "UPDATE batch_items
-         SET state = 'done',
-             outcome = CASE action WHEN 'settle' THEN 'qualification.settled'
-                                   WHEN 'reverse' THEN 'qualification.reversed'
-                                   WHEN 'reinstate' THEN 'qualification.reinstated'
-                                   ELSE reason END
+        "UPDATE batch_items SET state = 'done'
          WHERE connection_id = $1 AND batch_id = $2 AND position BETWEEN $3 AND $4
            AND state = 'pending'",
     )

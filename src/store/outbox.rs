@@ -34,26 +34,38 @@ pub async fn insert_messages(
     connection: &ConnectionId,
     messages: &[OutboxMessage],
 ) -> Result<(), StoreError> {
-    Statement::new(
-        "INSERT INTO outbox (connection_id, outbox_id, topic, subject_id, payload, created_at,
-                             delivered_at, attempts)
-         {rows}
-         ON CONFLICT (connection_id, outbox_id) DO NOTHING",
-    )
-    .rows(messages.iter().map(|message| {
-        [
-            connection.into(),
-            (&message.outbox_id).into(),
-            (&message.topic).into(),
-            (&message.subject_id).into(),
-            (&message.payload).into(),
-            message.created_at.into(),
-            message.delivered_at.into(),
-            message.attempts.into(),
-        ]
-    }))
-    .execute(tx)
-    .await?;
+    let of_one_moment = |a: &OutboxMessage, b: &OutboxMessage| {
+        let of = |one: &OutboxMessage| (one.created_at, one.delivered_at, one.attempts);
+        of(a) == of(b)
+    };
+    for some in messages.chunk_by(of_one_moment) {
+        let Some(first) = some.first() else {
+            continue;
+        };
+        // What is the same for all of them is sent once.
+        Statement::new(
+            "WITH message (outbox_id, topic, subject_id, payload) AS ({rows})
+             INSERT INTO outbox (connection_id, outbox_id, topic, subject_id, payload, created_at,
+                                 delivered_at, attempts)
+             SELECT $1, m.outbox_id, m.topic, m.subject_id, m.payload, $2, $3, $4
+             FROM message AS m WHERE 1 = 1
+             ON CONFLICT (connection_id, outbox_id) DO NOTHING",
+        )
+        .bind(connection)
+        .bind(first.created_at)
+        .bind(first.delivered_at)
+        .bind(first.attempts)
+        .rows(some.iter().map(|message| {
+            [
+                (&message.outbox_id).into(),
+                (&message.topic).into(),
+                (&message.subject_id).into(),
+                (&message.payload).into(),
+            ]
+        }))
+        .execute(tx)
+        .await?;
+    }
     Ok(())
 }
 

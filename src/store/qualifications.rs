@@ -3,6 +3,7 @@
 
 mod lists;
 mod settling;
+mod whole;
 
 use sqlx::FromRow;
 
@@ -18,8 +19,10 @@ use crate::domain::verdict::Reward;
 
 pub use lists::{QualificationFilter, RewardFilter, list_qualifications, list_rewards};
 pub use settling::{
-    due_qualifications, qualifications_to_adjust, settle_qualifications, settled_counts,
+    Due, due_qualifications, due_to_settle, qualifications_to_adjust, settle_qualifications,
+    settled_counts,
 };
+pub use whole::persons_with_several;
 
 const TABLE: &str = "qualifications";
 

@@ -1,20 +1,22 @@
 //! The ledger: every transaction sums to zero and clears, every qualification has what its
 //! transactions say, and balances are the sums of their entries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 
 use super::{Check, PAGE};
 use crate::domain::currency::Currency;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, ReferralId};
 use crate::domain::ledger::{Account, Entry};
 use crate::domain::verdict::RewardTo;
 use crate::ledger::audit::unbalanced;
 use crate::store::ledger::{
-    Transaction, TransactionKind, accounts_without_balance, balance_page, count_transactions,
-    qualifications_that_are_gone, transactions_of_qualifications,
+    Transaction, TransactionKind, accounts_without_balance, balance_page, balances,
+    count_transactions, qualifications_that_are_gone, transactions_of_qualifications,
 };
-use crate::store::qualifications::{Qualification, QualificationState};
+use crate::store::qualifications::{
+    Qualification, QualificationState, qualifications_of_referrals,
+};
 use crate::store::{StoreError, Tx};
 
 pub(super) const NAME: &str = "ledger";
@@ -24,11 +26,58 @@ const RESTORE_BALANCES: &str = "if nothing else of the ledger differs, the entri
 /// Accounts that are named; of more, only the number is told.
 const NAMED_MAX: usize = 100;
 
-/// What was seen of the ledger so far: of each account a few bytes.
+/// What was seen of the ledger so far: a few bytes for each promoter and campaign. Accounts of
+/// invited people are as many as qualifications, and are summed page by page.
 #[derive(Debug, Default)]
 pub(super) struct Books {
     hasher: RandomState,
     sums: HashMap<u64, i128>,
+    differing: Differing,
+}
+
+/// Accounts whose balance is not the sum of their entries.
+#[derive(Debug, Default)]
+struct Differing {
+    named: BTreeSet<String>,
+    more: u64,
+}
+
+impl Differing {
+    fn add(&mut self, account: &Account) {
+        let name = account.to_string();
+        if self.named.len() < NAMED_MAX {
+            self.named.insert(name);
+        } else if !self.named.contains(&name) {
+            self.more += 1;
+        }
+    }
+
+    fn tell(self, check: &mut Check) {
+        if self.named.is_empty() {
+            return;
+        }
+        let rest = match self.more {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let listed = Vec::from_iter(self.named).join(", ");
+        let text = format!("balances differ from their entries: {listed}{rest}");
+        check.differs("ledger_balances", text, RESTORE_BALANCES);
+    }
+}
+
+type Sums = BTreeMap<(Account, Currency), i128>;
+
+/// What transactions booked for invited people.
+fn of_invited(booked: &[Transaction]) -> Sums {
+    let mut sums = Sums::new();
+    for Entry { account, amount } in booked.iter().flat_map(|t| &t.entries) {
+        if matches!(account, Account::Invited(_)) {
+            let sum = sums.entry((account.clone(), amount.currency)).or_default();
+            *sum += i128::from(amount.minor);
+        }
+    }
+    sums
 }
 
 impl Books {
@@ -42,27 +91,48 @@ impl Books {
     ) -> Result<(), StoreError> {
         let ids: Vec<_> = page.iter().map(|one| one.id.clone()).collect();
         let booked = transactions_of_qualifications(tx, connection, &ids).await?;
-        let mut booked = booked.into_iter().peekable();
+        // Both come in order of id.
+        let mut left = booked.as_slice();
         for qualification in page {
-            let mut of_it = Vec::new();
-            // Both come in order of id.
-            while let Some(next) = booked.next_if(|t| t.qualification == qualification.id) {
-                self.one(&next, check);
-                is_of(qualification, &next, check);
-                of_it.push(next);
+            let others = |t: &Transaction| t.qualification != qualification.id;
+            let count = left.iter().position(others).unwrap_or(left.len());
+            let (of_it, rest) = left.split_at_checked(count).unwrap_or((left, &[]));
+            left = rest;
+            for transaction in of_it {
+                is_of(qualification, transaction, check);
             }
-            history(qualification, &of_it, check);
+            history(qualification, of_it, check);
         }
-        Ok(())
+        self.add(tx, connection, &booked, check).await
     }
 
-    fn one(&mut self, transaction: &Transaction, check: &mut Check) {
-        check.looked_at += 1;
-        one(transaction, check);
-        for Entry { account, amount } in &transaction.entries {
-            let key = self.key(account, amount.currency);
-            *self.sums.entry(key).or_default() += i128::from(amount.minor);
+    /// Transactions, each by itself, into the sums.
+    async fn add(
+        &mut self,
+        tx: &mut Tx,
+        connection: &ConnectionId,
+        booked: &[Transaction],
+        check: &mut Check,
+    ) -> Result<(), StoreError> {
+        for transaction in booked {
+            check.looked_at += 1;
+            one(transaction, check);
+            for Entry { account, amount } in &transaction.entries {
+                if !matches!(account, Account::Invited(_)) {
+                    let key = self.key(account, amount.currency);
+                    *self.sums.entry(key).or_default() += i128::from(amount.minor);
+                }
+            }
         }
+        // Whether they add up is seen where the balances are: here, whether there is one.
+        let invited = of_invited(booked);
+        let accounts: BTreeSet<&Account> = invited.keys().map(|(account, _)| account).collect();
+        let accounts: Vec<Account> = accounts.into_iter().cloned().collect();
+        let kept = balances(tx, connection, &accounts).await?;
+        for key in invited.keys().filter(|key| !kept.contains_key(key)) {
+            self.differing.add(&key.0);
+        }
+        Ok(())
     }
 
     fn key(&self, account: &Account, currency: Currency) -> u64 {
@@ -80,27 +150,21 @@ impl Books {
             let gone = qualifications_that_are_gone(tx, connection).await?;
             for ids in gone.chunks(PAGE as usize) {
                 let booked = transactions_of_qualifications(tx, connection, ids).await?;
-                for transaction in &booked {
-                    self.one(transaction, check);
-                }
+                self.add(tx, connection, &booked, check).await?;
             }
             for id in gone {
                 let place = format!("ledger_transactions of {id}");
                 check.differs(place, "there is no such qualification", RESTORE);
             }
         }
-        self.balances(tx, connection, check).await
+        self.balances(tx, connection).await?;
+        self.differing.tell(check);
+        Ok(())
     }
 
     /// The balances that are kept, against the entries one by one.
-    async fn balances(
-        mut self,
-        tx: &mut Tx,
-        connection: &ConnectionId,
-        check: &mut Check,
-    ) -> Result<(), StoreError> {
+    async fn balances(&mut self, tx: &mut Tx, connection: &ConnectionId) -> Result<(), StoreError> {
         let mut after: Option<Account> = None;
-        let mut names: Vec<String> = Vec::new();
         loop {
             let page = balance_page(tx, connection, after.as_ref(), PAGE).await?;
             // Accounts are paged in the order of their names, not of their kinds.
@@ -109,30 +173,50 @@ impl Books {
                 break;
             };
             after = Some(last.clone());
+            let invited = booked_for_invited(tx, connection, &page).await?;
             for ((account, currency), minor) in page {
-                let key = self.key(&account, currency);
-                if self.sums.remove(&key) != Some(i128::from(minor)) {
-                    names.push(account.to_string());
+                let sum = match account {
+                    Account::Invited(_) => invited.get(&(account.clone(), currency)).copied(),
+                    _ => self.sums.remove(&self.key(&account, currency)),
+                };
+                if sum != Some(i128::from(minor)) {
+                    self.differing.add(&account);
                 }
             }
         }
         if !self.sums.is_empty() {
-            let without = accounts_without_balance(tx, connection, PAGE).await?;
-            names.extend(without.iter().map(Account::to_string));
-        }
-        if !names.is_empty() {
-            let more = names.len().saturating_sub(NAMED_MAX);
-            names.truncate(NAMED_MAX);
-            let rest = match more {
-                0 => String::new(),
-                more => format!(", and {more} more"),
-            };
-            let listed = names.join(", ");
-            let text = format!("balances differ from their entries: {listed}{rest}");
-            check.differs("ledger_balances", text, RESTORE_BALANCES);
+            for account in accounts_without_balance(tx, connection, PAGE).await? {
+                self.differing.add(&account);
+            }
         }
         Ok(())
     }
+}
+
+/// What the invited people of a page of balances have entries for.
+async fn booked_for_invited(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    page: &BTreeMap<(Account, Currency), i64>,
+) -> Result<Sums, StoreError> {
+    let referrals: BTreeSet<&ReferralId> = page
+        .keys()
+        .filter_map(|(account, _)| match account {
+            Account::Invited(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let referrals: Vec<ReferralId> = referrals.into_iter().cloned().collect();
+    let of = qualifications_of_referrals(tx, connection, &referrals).await?;
+    let mut sums = Sums::new();
+    for some in of.chunks(PAGE as usize) {
+        let ids: Vec<_> = some.iter().map(|one| one.id.clone()).collect();
+        let booked = transactions_of_qualifications(tx, connection, &ids).await?;
+        for (key, minor) in of_invited(&booked) {
+            *sums.entry(key).or_default() += minor;
+        }
+    }
+    Ok(sums)
 }
 
 /// One transaction by itself.

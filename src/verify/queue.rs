@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::Books;
 use super::people::{Waiting, by_key};
-use super::uniqueness::Persons;
 use super::verdicts::{Anew, compare};
-use super::{Check, PAGE, Watch, qualifications};
+use super::{Check, PAGE, Watch, qualifications, uniqueness};
 use crate::domain::ids::{CampaignId, ConnectionId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::store::qualifications::{
@@ -127,7 +126,7 @@ pub(super) async fn along_qualifications(
     ask: Ask<'_>,
     checks: &mut Checks<'_>,
 ) -> Result<(), StoreError> {
-    let (mut persons, mut books) = (Persons::default(), Books::default());
+    let mut books = Books::default();
     let filter = QualificationFilter::default();
     let mut after = None;
     loop {
@@ -137,9 +136,6 @@ pub(super) async fn along_qualifications(
         let count = page.len() as u64;
         checks.qualifications.looked_at += count;
         checks.uniqueness.looked_at += count;
-        for one in &page {
-            persons.take(one);
-        }
         strays(tx, ask, &page, checks.qualifications).await?;
         if let Ok(check) = &mut checks.ledger
             && let Err(error) = books.take(tx, ask.connection, &page, check).await
@@ -152,7 +148,7 @@ pub(super) async fn along_qualifications(
             break;
         }
     }
-    persons.check(tx, ask.connection, checks.uniqueness).await?;
+    uniqueness::persons(tx, ask.connection, checks.uniqueness).await?;
     if let Ok(check) = &mut checks.ledger
         && let Err(error) = books.check(tx, ask.connection, check).await
     {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::store::StoreError;
 
 /// Differences that one check lists; of more, only the number is told.
-const LISTED_MAX: usize = 100;
+pub(super) const LISTED_MAX: usize = 100;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -11,7 +11,7 @@ use qualify::store::batch_items::{
 use qualify::store::batches::{Origin, get_batch, insert_batch};
 use qualify::store::dirty::{Weight, claim_dirty, mark_promoters};
 use qualify::store::ledger::{TransactionKind, insert_transactions, sums_of_batches};
-use qualify::store::qualifications::{QualificationState, settle_qualifications};
+use qualify::store::qualifications::settle_qualifications;
 use qualify::store::referrals::{get_referral, insert_referrals, reassign_referral};
 use qualify::store::users::{User, UserState, insert_user, load_users};
 use qualify::store::{Db, StoreError};
@@ -95,10 +95,7 @@ async fn what_was_settled_for_a_promoter_is_marked_with_them(db: &Db) {
         .unwrap();
     let marked = claim_dirty(&mut tx, &conn(), Weight::Light, 9).await;
     assert_eq!(marked.unwrap(), [], "what is queued goes with the referral");
-    let mut settled = queued;
-    settled.state = QualificationState::Settled;
-    settled.sequence = 1;
-    settle_qualifications(&mut tx, &conn(), &[settled])
+    settle_qualifications(&mut tx, &conn(), &[queued.id], at(9))
         .await
         .unwrap();
     mark_promoters(&mut tx, &conn(), &ids, &[], 20)

@@ -122,3 +122,94 @@ async fn what_booked_nothing_is_found_by_its_index() {
     .await;
     assert!(plan.contains("batch_items_without_booking"), "{plan}");
 }
+
+#[tokio::test]
+async fn what_was_booked_for_qualifications_is_searched() {
+    let plan = plan(
+        Statement::new(
+            "EXPLAIN QUERY PLAN WITH wanted (qualification_id) AS ({rows})
+             SELECT t.batch_id, t.cause FROM wanted AS w CROSS JOIN ledger_transactions AS t
+             WHERE t.connection_id = $1 AND t.qualification_id = w.qualification_id
+               AND t.sequence > 0",
+        )
+        .bind("c")
+        .rows(ids()),
+    )
+    .await;
+    let searched = "(connection_id=? AND qualification_id=? AND sequence>?)";
+    assert!(plan.contains(searched), "{plan}");
+}
+
+#[tokio::test]
+async fn entries_of_transactions_are_searched() {
+    let plan = plan(
+        Statement::new(
+            "EXPLAIN QUERY PLAN WITH booked (batch_id, item) AS ({rows})
+             SELECT e.account FROM booked AS b CROSS JOIN ledger_entries AS e
+             WHERE e.connection_id = $1 AND e.batch_id = b.batch_id AND e.item = b.item",
+        )
+        .bind("c")
+        .rows(ids().map(|[id]| [id, 1_i64.into()])),
+    )
+    .await;
+    let searched = "(connection_id=? AND batch_id=? AND item=?)";
+    assert!(plan.contains(searched), "{plan}");
+}
+
+#[tokio::test]
+async fn persons_are_counted_in_the_order_of_their_index() {
+    let plan = plan(
+        Statement::new(
+            "EXPLAIN QUERY PLAN SELECT campaign_id, person FROM qualifications
+             WHERE connection_id = $1 AND active = 1
+             GROUP BY campaign_id, person HAVING COUNT(*) > 1 ORDER BY campaign_id, person",
+        )
+        .bind("c"),
+    )
+    .await;
+    assert!(plan.contains("qualifications_one_per_person"), "{plan}");
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}
+
+#[tokio::test]
+async fn what_is_settled_whole_is_searched() {
+    let plan = plan(
+        Statement::new(
+            "EXPLAIN QUERY PLAN UPDATE qualifications
+             SET state = 'settled', given = rewards, sequence = 1, changed_at = $2
+             WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
+        )
+        .bind("c")
+        .bind(2_i64)
+        .set(ids()),
+    )
+    .await;
+    let searched = "(connection_id=? AND qualification_id=?)";
+    assert!(plan.contains(searched), "{plan}");
+}
+
+/// As many as a page: of a few keys, SQLite thinks otherwise.
+fn ids() -> impl Iterator<Item = [Value<'static>; 1]> {
+    (0..512).map(|n| [format!("q{n}").into()])
+}
+
+/// PostgreSQL knows little of a table that has just been filled: it takes the index that is said
+/// to be the smallest, and reads all that is queued for each page.
+#[tokio::test]
+async fn what_is_settled_is_not_looked_for_among_all_that_is_due() {
+    let db = crate::support::postgres().await;
+    let mut tx = db.read().await.unwrap();
+    let steps: Vec<(String,)> = Statement::new(
+        "EXPLAIN UPDATE qualifications
+         SET state = 'settled', given = rewards, sequence = 1, changed_at = $2
+         WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
+    )
+    .bind("c")
+    .bind(2_i64)
+    .set(ids())
+    .fetch_all(&mut tx)
+    .await
+    .unwrap();
+    let plan: String = steps.into_iter().map(|(step,)| step + "\n").collect();
+    assert!(!plan.contains("qualifications_due"), "{plan}");
+}

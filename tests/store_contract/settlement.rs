@@ -26,15 +26,17 @@ use qualify::store::outbox::{
 };
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{
-    Qualification, QualificationFilter, QualificationState, RewardFilter, Transition,
-    active_of_persons, change_qualifications, due_qualifications, insert_qualifications,
-    list_qualifications, list_rewards, load_qualifications, qualifications_of_referrals,
-    qualifications_to_adjust, settle_qualifications, settled_counts,
+    Due, Qualification, QualificationFilter, QualificationState, RewardFilter, Transition,
+    active_of_persons, change_qualifications, due_qualifications, due_to_settle,
+    insert_qualifications, list_qualifications, list_rewards, load_qualifications,
+    persons_with_several, qualifications_of_referrals, qualifications_to_adjust,
+    settle_qualifications, settled_counts,
 };
 use qualify::store::{Db, Statement, StoreError, Tx};
 
 contract!(
     a_person_has_one_active_qualification,
+    persons_with_several_are_counted,
     a_transition_holds_only_from_what_was_read,
     what_is_queued_is_settled_once,
     what_is_due_comes_in_order_and_in_pages,
@@ -150,6 +152,31 @@ async fn a_person_has_one_active_qualification(db: &Db) {
     assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
 }
 
+async fn persons_with_several_are_counted(db: &Db) {
+    let first = [qualification("q1", "p1", 5), qualification("q2", "p2", 5)];
+    let mut tx = start(db, &first).await;
+    let none = persons_with_several(&mut tx, &conn(), 9).await;
+    assert_eq!(none.unwrap(), (Vec::new(), 0));
+    Statement::new("DROP INDEX qualifications_one_per_person")
+        .execute(&mut tx)
+        .await
+        .unwrap();
+    let other = |id: &str, person: &str| Qualification {
+        referral: format!("ref_{id}").into(),
+        ..qualification(id, person, 5)
+    };
+    let second = [other("q3", "p1"), other("q4", "p2"), other("q5", "p3")];
+    let queued = insert_qualifications(&mut tx, &conn(), &second).await;
+    assert_eq!(queued.unwrap(), 3);
+    let found = persons_with_several(&mut tx, &conn(), 1).await;
+    assert_eq!(
+        found.unwrap(),
+        (vec![("spring".into(), "p1".to_owned())], 2)
+    );
+    let foreign = persons_with_several(&mut tx, &"other".into(), 9).await;
+    assert_eq!(foreign.unwrap(), (Vec::new(), 0));
+}
+
 async fn a_transition_holds_only_from_what_was_read(db: &Db) {
     let all = [qualification("q1", "p1", 5), qualification("q2", "p2", 5)];
     let mut tx = start(db, &all).await;
@@ -196,16 +223,16 @@ async fn what_is_queued_is_settled_once(db: &Db) {
         changed_at: at(9),
         ..q.clone()
     });
-    settle_qualifications(&mut tx, &conn(), &settled)
+    let ids = ["q1".into(), "q2".into()];
+    settle_qualifications(&mut tx, &conn(), &ids, at(9))
         .await
         .unwrap();
-    let ids = ["q1".into(), "q2".into()];
     let loaded = load_qualifications(&mut tx, &conn(), &ids).await.unwrap();
     assert_eq!(loaded, settled);
     let persons = ["p1".to_owned(), "p2".to_owned()];
     let active = active_of_persons(&mut tx, &conn(), &"spring".into(), &persons).await;
     assert_eq!(active.unwrap(), settled, "it keeps its person's place");
-    let again = settle_qualifications(&mut tx, &conn(), &settled[..1]).await;
+    let again = settle_qualifications(&mut tx, &conn(), &ids[..1], at(9)).await;
     assert!(matches!(again, Err(StoreError::Stale { seen: 0, .. })));
 }
 
@@ -233,6 +260,22 @@ async fn what_is_due_comes_in_order_and_in_pages(db: &Db) {
         .map(|q| q.id.as_str())
         .collect();
     assert_eq!(ids, ["q2", "q3", "q1"]);
+    let whole = first.iter().chain(next.as_ref().unwrap());
+    let mut slim = due_to_settle(&mut tx, &conn(), at(30), None, 2)
+        .await
+        .unwrap();
+    let next = due_to_settle(&mut tx, &conn(), at(30), Some(&after), 2).await;
+    slim.extend(next.unwrap());
+    let same = whole.cloned().map(|q| Due {
+        id: q.id,
+        campaign: q.campaign,
+        referral: q.referral,
+        promoter: q.promoter,
+        revision: q.revision,
+        qualified_at: q.qualified_at,
+        rewards: q.rewards,
+    });
+    assert_eq!(slim, same.collect::<Vec<_>>());
 
     let listed = list_qualifications(&mut tx, &conn(), &filter, Some(&q3.id), 9)
         .await

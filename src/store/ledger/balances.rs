@@ -30,14 +30,15 @@ pub(super) async fn add_to_balances(
         })?;
     }
     Statement::new(
-        "INSERT INTO ledger_balances (connection_id, account, currency, amount_minor)
-         {rows}
+        "WITH booked (account, currency, amount_minor) AS ({rows})
+         INSERT INTO ledger_balances (connection_id, account, currency, amount_minor)
+         SELECT $1, b.account, b.currency, b.amount_minor FROM booked AS b WHERE 1 = 1
          ON CONFLICT (connection_id, account, currency) DO UPDATE
          SET amount_minor = ledger_balances.amount_minor + excluded.amount_minor",
     )
+    .bind(connection)
     .rows(sums.into_iter().map(|((account, currency), minor)| {
         [
-            connection.into(),
             account.to_string().into(),
             currency.code().to_owned().into(),
             minor.into(),

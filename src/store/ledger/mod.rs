@@ -9,10 +9,11 @@
 mod balances;
 mod batch_sums;
 mod entries;
+mod insert;
 mod statement;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::FromRow;
 
@@ -31,6 +32,7 @@ use crate::store::statement::Statement;
 pub use balances::{balance_page, balances, grand_total};
 pub use batch_sums::{BatchSum, sums_of_batches};
 pub use entries::{BookedEntry, entry_page};
+pub use insert::insert_transactions;
 pub use statement::{StatementFilter, list_transactions};
 pub use whole::{
     Booking, accounts_without_balance, bookings_of_batch, count_transactions,
@@ -98,68 +100,6 @@ impl Transaction {
     }
 }
 
-/// Books transactions, all or none. [`StoreError::Taken`] if a qualification has a transaction of
-/// that number, or an item booked one, already; [`StoreError::Refused`] if one does not sum to
-/// zero, or is an accrual and not its qualification's first.
-pub async fn insert_transactions(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    transactions: &[Transaction],
-) -> Result<(), StoreError> {
-    if let Some(bad) = transactions.iter().find(|t| !t.is_balanced()) {
-        return Err(StoreError::Refused(format!(
-            "the entries of {} do not sum to zero",
-            bad.id()
-        )));
-    }
-    Statement::new(
-        "INSERT INTO ledger_transactions (connection_id, batch_id, item, qualification_id,
-                                          sequence, kind, cause, campaign_id, promoter_id,
-                                          referral_id, revision, booked_at)
-         {rows}",
-    )
-    .rows(transactions.iter().map(|t| {
-        [
-            connection.into(),
-            (&t.batch).into(),
-            t.item.into(),
-            (&t.qualification).into(),
-            t.sequence.into(),
-            t.kind.name().into(),
-            (&t.cause).into(),
-            (&t.campaign).into(),
-            (&t.promoter).into(),
-            (&t.referral).into(),
-            (&t.revision).into(),
-            t.booked_at.into(),
-        ]
-    }))
-    .execute(tx)
-    .await?;
-    let entries = transactions
-        .iter()
-        .flat_map(|t| t.entries.iter().zip(0_i64..).map(move |(e, n)| (t, n, e)));
-    Statement::new(
-        "INSERT INTO ledger_entries (connection_id, batch_id, item, position, account,
-                                     amount_minor, currency)
-         {rows}",
-    )
-    .rows(entries.map(|(t, position, entry)| {
-        [
-            connection.into(),
-            (&t.batch).into(),
-            t.item.into(),
-            position.into(),
-            entry.account.to_string().into(),
-            entry.amount.minor.into(),
-            entry.amount.currency.code().to_owned().into(),
-        ]
-    }))
-    .execute(tx)
-    .await?;
-    balances::add_to_balances(tx, connection, transactions).await
-}
-
 #[derive(FromRow)]
 struct Row {
     batch_id: String,
@@ -182,11 +122,13 @@ async fn read(
     rows: Vec<Row>,
 ) -> Result<Vec<Transaction>, StoreError> {
     let mut found: Vec<(String, i64, i64, String, i64, String)> = Statement::new(
-        "SELECT batch_id, item, position, account, amount_minor, currency FROM ledger_entries
-         WHERE connection_id = $1 AND (batch_id, item) IN ({rows})",
+        "WITH booked (batch_id, item) AS ({rows})
+         SELECT e.batch_id, e.item, e.position, e.account, e.amount_minor, e.currency
+         FROM booked AS b CROSS JOIN ledger_entries AS e
+         WHERE e.connection_id = $1 AND e.batch_id = b.batch_id AND e.item = b.item",
     )
     .bind(connection)
-    .set(
+    .rows(
         rows.iter()
             .map(|row| [(&row.batch_id).into(), row.item.into()]),
     )
@@ -241,16 +183,25 @@ const SELECT: &str =
             t.promoter_id, t.referral_id, t.revision, t.booked_at
      FROM ledger_transactions AS t WHERE t.connection_id = $1";
 
+/// The same of some qualifications. For a set of keys to look for, SQLite would rather read the
+/// ledger from end to end: the order of a CROSS JOIN it keeps, and a number makes the index
+/// the better of the two for it.
+const SELECT_OF_QUALIFICATIONS: &str = "WITH wanted (qualification_id) AS ({rows})
+     SELECT t.batch_id, t.item, t.qualification_id, t.sequence, t.kind, t.cause, t.campaign_id,
+            t.promoter_id, t.referral_id, t.revision, t.booked_at
+     FROM wanted AS w CROSS JOIN ledger_transactions AS t
+     WHERE t.connection_id = $1 AND t.qualification_id = w.qualification_id AND t.sequence > 0";
+
 /// The transactions of some qualifications, in order of (qualification, sequence).
 pub async fn transactions_of_qualifications(
     tx: &mut Tx,
     connection: &ConnectionId,
     qualifications: &[QualificationId],
 ) -> Result<Vec<Transaction>, StoreError> {
-    let mut rows: Vec<Row> = Statement::new(SELECT)
+    let wanted: BTreeSet<&QualificationId> = qualifications.iter().collect();
+    let mut rows: Vec<Row> = Statement::new(SELECT_OF_QUALIFICATIONS)
         .bind(connection)
-        .text(" AND t.qualification_id IN ({rows})")
-        .list(qualifications)
+        .rows(wanted.into_iter().map(|id| [id.into()]))
         .fetch_all(tx)
         .await?;
     rows.sort_by(|a, b| (&a.qualification_id, a.sequence).cmp(&(&b.qualification_id, b.sequence)));

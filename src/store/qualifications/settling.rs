@@ -2,50 +2,125 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::FromRow;
+
 use super::{Qualification, SELECT, TABLE, read};
-use crate::domain::ids::{CampaignId, ConnectionId, PromoterId, QualificationId};
+use crate::domain::ids::{
+    CampaignId, ConnectionId, PromoterId, QualificationId, ReferralId, RevisionId,
+};
 use crate::domain::time::Timestamp;
+use crate::domain::verdict::Reward;
 use crate::store::Tx;
 use crate::store::error::StoreError;
-use crate::store::json::to_json;
+use crate::store::json::{from_json, instant};
 use crate::store::statement::Statement;
 
-/// Settles queued qualifications: state, `given`, `sequence` and `changed_at` become those of
-/// `settled`, the rest is not looked at. [`StoreError::Stale`] if any of them is not queued.
+/// Settles queued qualifications: each is given what it owes, by its first transaction.
+/// [`StoreError::Stale`] if any of them is not queued.
 ///
 /// A statement of its own because of what it leaves alone: of seven indexes only the one on what
-/// is due has to be written.
+/// is due has to be written. The state stands in an expression, so that nobody thinks of that
+/// index as a way to the rows: PostgreSQL would read all that is queued, for every page.
 pub async fn settle_qualifications(
     tx: &mut Tx,
     connection: &ConnectionId,
-    settled: &[Qualification],
+    ids: &[QualificationId],
+    now: Timestamp,
 ) -> Result<(), StoreError> {
-    let expected = u64::try_from(settled.len()).unwrap_or(u64::MAX);
-    let given = settled
-        .iter()
-        .map(|q| to_json(TABLE, &q.given))
-        .collect::<Result<Vec<_>, StoreError>>()?;
+    let expected = u64::try_from(ids.len()).unwrap_or(u64::MAX);
     Statement::new(
-        "WITH settled (qualification_id, given, sequence, changed_at) AS ({rows})
-         UPDATE qualifications
-         SET state = 'settled', given = settled.given, sequence = settled.sequence,
-             changed_at = settled.changed_at
-         FROM settled
-         WHERE qualifications.connection_id = $1
-           AND qualifications.qualification_id = settled.qualification_id
-           AND qualifications.state = 'queued'",
+        "UPDATE qualifications
+         SET state = 'settled', given = rewards, sequence = 1, changed_at = $2
+         WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
     )
     .bind(connection)
-    .set(settled.iter().zip(given).map(|(q, given)| {
-        [
-            (&q.id).into(),
-            given.into(),
-            q.sequence.into(),
-            q.changed_at.into(),
-        ]
-    }))
+    .bind(now)
+    .list(ids)
     .execute_exactly("settling qualifications", expected, tx)
     .await
+}
+
+/// What settling has to know of a qualification that is queued. Nothing is given for it yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Its id.
+    pub id: QualificationId,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The referral.
+    pub referral: ReferralId,
+    /// Whose reward it is.
+    pub promoter: PromoterId,
+    /// The campaign's revision that judged.
+    pub revision: RevisionId,
+    /// When the payment happened that completed every condition.
+    pub qualified_at: Timestamp,
+    /// What it owes.
+    pub rewards: Vec<Reward>,
+}
+
+#[derive(FromRow)]
+struct DueRow {
+    qualification_id: String,
+    campaign_id: String,
+    referral_id: String,
+    promoter_id: String,
+    revision: String,
+    qualified_at: i64,
+    rewards: String,
+}
+
+/// The same page as that of [`due_qualifications`], without what only plans show: every column
+/// of a row costs about as much as finding it.
+pub async fn due_to_settle(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    cut_off: Timestamp,
+    after: Option<&(Timestamp, QualificationId)>,
+    limit: u32,
+) -> Result<Vec<Due>, StoreError> {
+    let statement = Statement::new(
+        "SELECT qualification_id, campaign_id, referral_id, promoter_id, revision, qualified_at,
+                rewards
+         FROM qualifications WHERE connection_id = $1",
+    );
+    let rows: Vec<DueRow> = due(statement, connection, cut_off, after, limit)
+        .fetch_all(tx)
+        .await?;
+    let read = |row: DueRow| {
+        Ok(Due {
+            id: row.qualification_id.into(),
+            campaign: row.campaign_id.into(),
+            referral: row.referral_id.into(),
+            promoter: row.promoter_id.into(),
+            revision: row.revision.into(),
+            qualified_at: instant(TABLE, row.qualified_at)?,
+            rewards: from_json(TABLE, &row.rewards)?,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Narrows a list of a connection's qualifications down to a page of what is due.
+fn due<'v>(
+    statement: Statement<'v>,
+    connection: &'v ConnectionId,
+    cut_off: Timestamp,
+    after: Option<&'v (Timestamp, QualificationId)>,
+    limit: u32,
+) -> Statement<'v> {
+    let mut statement = statement
+        .bind(connection)
+        .push(" AND state = 'queued' AND settle_after <= $#", cut_off)
+        // Nothing settles before it qualifies: where the index need not be read any further.
+        .push(" AND qualified_at <= $#", cut_off);
+    if let Some((at, id)) = after {
+        statement = statement.push_all(
+            " AND (qualified_at, qualification_id) > ($#, $#)",
+            [(*at).into(), id.into()],
+        );
+    }
+    statement.push(" ORDER BY qualified_at, qualification_id LIMIT $#", limit)
 }
 
 /// One page of what is due for settlement by `cut_off`, in the order in which limits go to them,
@@ -57,19 +132,7 @@ pub async fn due_qualifications(
     after: Option<&(Timestamp, QualificationId)>,
     limit: u32,
 ) -> Result<Vec<Qualification>, StoreError> {
-    let mut statement = Statement::new(SELECT)
-        .bind(connection)
-        .push(" AND state = 'queued' AND settle_after <= $#", cut_off)
-        // Nothing settles before it qualifies: where the index need not be read any further.
-        .push(" AND qualified_at <= $#", cut_off);
-    if let Some((at, id)) = after {
-        statement = statement.push_all(
-            " AND (qualified_at, qualification_id) > ($#, $#)",
-            [(*at).into(), id.into()],
-        );
-    }
-    let rows = statement
-        .push(" ORDER BY qualified_at, qualification_id LIMIT $#", limit)
+    let rows = due(Statement::new(SELECT), connection, cut_off, after, limit)
         .fetch_all(tx)
         .await?;
     read(rows)
