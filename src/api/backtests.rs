@@ -17,7 +17,7 @@ use super::input::{Input, Nothing};
 use super::refusal::{self, not_found};
 use crate::access::routes::{self, On};
 use crate::backtests::{self, Draft, Job, MoneyChange, NotStarted, Outcome, Standing};
-use crate::domain::ids::{CampaignId, ReferralId};
+use crate::domain::ids::{BacktestId, CampaignId, ReferralId};
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
@@ -92,7 +92,7 @@ enum How {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Backtest")]
 struct Shown {
-    id: String,
+    id: BacktestId,
     campaign: Option<CampaignId>,
     state: How,
     days: Option<u32>,
@@ -278,19 +278,19 @@ fn not_started(error: NotStarted) -> Problem {
     }
 }
 
-async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Arc<Job>, Problem> {
+async fn find(api: &Api, caller: &Caller, id: &BacktestId) -> Result<Arc<Job>, Problem> {
     let found = api.backtests.get(&api.app, &caller.connection, id).await?;
     found.ok_or_else(|| not_found("backtest"))
 }
 
-async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<BacktestId>) -> Answer {
     ok(&shown(&*find(&api, &caller, &id).await?))
 }
 
 async fn stop(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<BacktestId>,
     input: Input,
 ) -> Answer {
     let Nothing {} = input.json()?;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::items::adjusted;
-use crate::domain::ids::{BatchId, CampaignId, ReferralId};
+use crate::domain::ids::{BatchId, CampaignId, OutboxId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::told::SettlementTold;
 use crate::domain::topic::Topic;
@@ -110,7 +110,7 @@ impl Booking {
         });
         self.messages.push(OutboxMessage {
             // In the order of the plan, so that messages lie in the order in which they come.
-            outbox_id: format!("{batch}.{:09}", item.position),
+            outbox_id: OutboxId::new(format!("{batch}.{:09}", item.position)),
             topic: topic.name().to_owned(),
             subject_id: qualification.id.as_str().to_owned(),
             payload: to_json("outbox", &payload(batch, qualification, item))?,

@@ -6,14 +6,14 @@ use sqlx::FromRow;
 use super::db::Tx;
 use super::error::StoreError;
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, OutboxId};
 use crate::domain::time::Timestamp;
 
 /// A message as stored.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct OutboxMessage {
     /// Its id, the same at every attempt.
-    pub outbox_id: String,
+    pub outbox_id: OutboxId,
     /// What happened: a stable name.
     pub topic: String,
     /// To what it happened.
@@ -110,7 +110,7 @@ pub async fn tell_messages(
 pub async fn load_messages(
     tx: &mut Tx,
     connection: &ConnectionId,
-    ids: &[String],
+    ids: &[OutboxId],
 ) -> Result<Vec<OutboxMessage>, StoreError> {
     let mut found: Vec<OutboxMessage> = Statement::new(
         "SELECT outbox_id, topic, subject_id, payload, created_at, delivered_at, attempts
@@ -201,7 +201,7 @@ pub async fn take_due(
 pub async fn deliver(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &OutboxId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     Statement::new(
@@ -220,7 +220,7 @@ pub async fn deliver(
 pub async fn fail(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &OutboxId,
     failure: &str,
     again_at: Option<Timestamp>,
 ) -> Result<(), StoreError> {

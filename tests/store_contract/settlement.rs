@@ -1,7 +1,7 @@
 //! Qualifications, batches, the ledger and the outbox.
 
 use qualify::domain::currency::Currency;
-use qualify::domain::ids::{BatchId, ConnectionId};
+use qualify::domain::ids::{BatchId, ConnectionId, OutboxId};
 use qualify::domain::ledger::{Account, Entry};
 use qualify::domain::money::Money;
 use qualify::domain::time::Timestamp;
@@ -690,7 +690,7 @@ async fn a_batch_says_that_it_is_carried_out(db: &Db) {
 
 async fn messages_are_told_once(db: &Db) {
     let message = |id: &str, topic: &str, created_at| OutboxMessage {
-        outbox_id: id.to_owned(),
+        outbox_id: id.into(),
         topic: topic.to_owned(),
         subject_id: "q1".to_owned(),
         payload: "{}".to_owned(),
@@ -730,7 +730,10 @@ async fn messages_are_told_once(db: &Db) {
     let (a, b) = tokio::join!(take(), take());
     let mut told = [a, b].concat();
     told.sort_by_key(|message| message.created_at);
-    let ids: Vec<&str> = told.iter().map(|message| &*message.outbox_id).collect();
+    let ids: Vec<&str> = told
+        .iter()
+        .map(|message| message.outbox_id.as_str())
+        .collect();
     assert_eq!(ids, ["m1", "m2", "m3"], "each by one, and none from before");
     assert!(
         told.iter()
@@ -739,7 +742,7 @@ async fn messages_are_told_once(db: &Db) {
     assert!(take().await.is_empty());
 
     let mut tx = db.begin().await.unwrap();
-    let ids = ["m3", "m1", "gone"].map(str::to_owned);
+    let ids = ["m3", "m1", "gone"].map(OutboxId::from);
     let found = load_messages(&mut tx, &conn(), &ids).await.unwrap();
     assert_eq!(found, [told[0].clone(), told[2].clone()]);
     let of_another = load_messages(&mut tx, &"other".into(), &ids).await;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 
-use super::webhooks::{HERE, of, secret, state, told_of};
+use super::webhooks::{HERE, at, of, secret, state, told_of};
 use crate::domain::access::Permission;
+use crate::domain::ids::{EndpointId, MessageId};
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
 use crate::notify::webhooks::endpoints::Wanted;
@@ -47,7 +48,7 @@ pub(crate) struct WebhookPage {
 #[derive(Debug)]
 pub(crate) struct DeliveryRow {
     pub topic: String,
-    pub id: String,
+    pub id: MessageId,
     pub happened: When,
     pub state: Badge,
     pub attempts: i64,
@@ -61,7 +62,7 @@ pub(crate) struct DeliveryRow {
 pub(crate) async fn show(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     Asked(query): Asked,
 ) -> Answer {
     page(&made(&web, &view, &id, &query, None).await?)
@@ -70,15 +71,17 @@ pub(crate) async fn show(
 async fn made(
     web: &Web,
     view: &View,
-    id: &str,
+    id: &EndpointId,
     query: &Fields,
     news: Option<(Badge, String)>,
 ) -> Result<WebhookPage, Problem> {
     let webhooks = of(web, view)?;
     let endpoint = webhooks.get(id).await?;
     let only = query.some("show").and_then(DeliveryState::parse);
-    let after = query.some("after");
-    let rows = webhooks.deliveries(id, only, after, ROWS + 1).await?;
+    let after = query.some("after").map(MessageId::from);
+    let rows = webhooks
+        .deliveries(id, only, after.as_ref(), ROWS + 1)
+        .await?;
     let rows = rows.ok_or_else(|| Problem::not_found("There is no such page of the list."))?;
     let page = view.page(&endpoint.url, HERE).under("Webhooks", HERE);
     let can_change = view.may(Permission::WebhooksWrite);
@@ -99,7 +102,7 @@ fn filled(
     can_change: bool,
     now: Timestamp,
 ) -> WebhookPage {
-    let here = url::at(HERE, &endpoint.endpoint_id);
+    let here = at(&endpoint.endpoint_id);
     let shown = only.map_or("", DeliveryState::name);
     let of_state = |state: &str| url::with(&here, &[("show", state)]);
     let has_more = rows.len() > ROWS as usize;
@@ -135,7 +138,7 @@ fn filled(
         about: vec![
             ("Description", endpoint.description.clone()),
             ("Told of", told_of(endpoint).join(", ")),
-            ("Id", endpoint.endpoint_id.clone()),
+            ("Id", endpoint.endpoint_id.to_string()),
         ],
         times: times
             .into_iter()
@@ -196,7 +199,7 @@ fn row(delivery: Delivery, can_send: bool, now: Timestamp) -> DeliveryRow {
 pub(crate) async fn test(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let news = match of(&web, &view)?.test(&id).await {
         Ok(reply) => told(&reply),
@@ -227,7 +230,7 @@ fn told(reply: &Reply) -> (Badge, String) {
 pub(crate) async fn set_state(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     Sent(sent): Sent,
 ) -> Answer {
     let enabled = sent.raw("enabled") == "true";
@@ -238,20 +241,20 @@ pub(crate) async fn set_state(
     of(&web, &view)?.change(&id, &wanted, &view.by).await?;
     let said = [Said::WebhookOff, Said::WebhookOn];
     let said = said.get(usize::from(enabled)).copied();
-    on_to(&url::at(HERE, &id), said)
+    on_to(&at(&id), said)
 }
 
 /// `POST /admin/webhooks/{id}/redeliver`
 pub(crate) async fn redeliver(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     Sent(sent): Sent,
 ) -> Answer {
     let webhooks = of(&web, &view)?;
-    let message = sent.text("message");
-    match webhooks.redeliver(&id, message, &view.by).await {
-        Ok(_) => on_to(&url::at(HERE, &id), Some(Said::WebhookAgain)),
+    let message = MessageId::from(sent.text("message"));
+    match webhooks.redeliver(&id, &message, &view.by).await {
+        Ok(_) => on_to(&at(&id), Some(Said::WebhookAgain)),
         Err(WebhookError::Conflict { message, .. }) => {
             let news = (
                 Badge::new(Tone::Warn, Icon::Info, "Not sent again"),
@@ -267,10 +270,10 @@ pub(crate) async fn redeliver(
 pub(crate) async fn ask_rotate(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let endpoint = of(&web, &view)?.get(&id).await?;
-    let here = url::at(HERE, &id);
+    let here = at(&id);
     page(&ConfirmPage {
         page: view
             .page("Make a new signing secret?", HERE)
@@ -294,7 +297,7 @@ pub(crate) async fn ask_rotate(
 pub(crate) async fn rotate(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let rotated = of(&web, &view)?.rotate(&id, &view.by).await?;
     page(&secret(&view, &rotated, false))
@@ -304,10 +307,10 @@ pub(crate) async fn rotate(
 pub(crate) async fn ask_delete(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let endpoint = of(&web, &view)?.get(&id).await?;
-    let here = url::at(HERE, &id);
+    let here = at(&id);
     page(&ConfirmPage {
         page: view
             .page("Delete this endpoint?", HERE)
@@ -331,7 +334,7 @@ pub(crate) async fn ask_delete(
 pub(crate) async fn delete(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     of(&web, &view)?.delete(&id, &view.by).await?;
     on_to(HERE, Some(Said::WebhookDeleted))
@@ -348,9 +351,9 @@ mod tests {
         let past = now().plus_seconds(-3_600).unix();
         let failed = state != DeliveryState::Delivered;
         Delivery {
-            endpoint_id: "we_1".to_owned(),
-            message_id: id.to_owned(),
-            outbox_id: id.to_owned(),
+            endpoint_id: "we_1".into(),
+            message_id: id.into(),
+            outbox_id: id.into(),
             topic: "qualification.settled".to_owned(),
             created_at: past,
             attempts: 2,
