@@ -14,7 +14,7 @@ use super::answer::{Answer, ok, with};
 use super::caller::Caller;
 use super::document::operation::Operation;
 use super::input::{Input, Nothing};
-use super::refusal::{self, not_found};
+use super::refusal::not_found;
 use crate::access::routes::{self, On};
 use crate::backtests::{self, Draft, Job, MoneyChange, NotStarted, Outcome, Standing};
 use crate::domain::ids::{BacktestId, CampaignId, ReferralId};
@@ -235,13 +235,13 @@ async fn start(
         .is_some_and(|days| !(1..=DAYS_MAX).contains(&days))
     {
         let detail = format!("It is a number from 1 to {DAYS_MAX}.");
-        return Err(refusal::field("days_invalid", "/days", detail));
+        return Err(Problem::field("days_invalid", "/days", detail));
     }
     let rules = rules::parse("source", &wanted.source).map_err(RegistryError::Rules)?;
     let id = CampaignId::from(id);
     if rules.id != id {
         let detail = format!("The rules are of {}, the address is of {id}.", rules.id);
-        return Err(refusal::field("id_mismatch", "/source", detail));
+        return Err(Problem::field("id_mismatch", "/source", detail));
     }
     let mut tx = api.app.db.read().await?;
     let live = current_campaign(&mut tx, &caller.connection, &id).await?;
@@ -297,7 +297,7 @@ async fn stop(
     let job = find(&api, &caller, &id).await?;
     if job.standing().is_over() {
         let detail = "The backtest has ended already.";
-        return Err(refusal::conflict("backtest_over", detail));
+        return Err(Problem::conflict("backtest_over", detail));
     }
     let stopped = api
         .backtests

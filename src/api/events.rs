@@ -16,7 +16,7 @@ use super::document::names;
 use super::document::operation::{Operation, Resource, Takes};
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
-use super::refusal::{self, not_found};
+use super::refusal::not_found;
 use crate::access::routes::{self, On};
 use crate::clock::SECOND_US;
 use crate::domain::decision::Decision;
@@ -205,7 +205,7 @@ async fn replay(
     api.app.committed.notify_one();
     if requeued == 0 {
         let detail = "The event waits to be read already.";
-        return Err(refusal::conflict("already_waiting", detail));
+        return Err(Problem::conflict("already_waiting", detail));
     }
     EventState::Received.name().clone_into(&mut event.state);
     event.reason = None;

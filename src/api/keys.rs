@@ -147,9 +147,9 @@ async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
 fn refused(error: KeyError) -> Problem {
     let words = error.to_string();
     match error {
-        KeyError::Name => refusal::field("name_invalid", "/name", words),
+        KeyError::Name => Problem::field("name_invalid", "/name", words),
         KeyError::NoScopes | KeyError::UnknownScope(_) => {
-            refusal::field("scope_invalid", "/scopes", words)
+            Problem::field("scope_invalid", "/scopes", words)
         }
         KeyError::NotYours(_) => Problem::new(
             StatusCode::FORBIDDEN,
@@ -174,7 +174,7 @@ async fn revoke(
     find(&api, &caller, &id).await?;
     if !keys::revoke(&app.db, &caller.connection, clock, &id, &caller.by).await? {
         let detail = "The key is revoked already.";
-        return Err(refusal::conflict("nothing_to_change", detail));
+        return Err(Problem::conflict("nothing_to_change", detail));
     }
     ok(&find(&api, &caller, &id).await?)
 }

@@ -34,9 +34,29 @@ pub async fn insert_messages(
     connection: &ConnectionId,
     messages: &[OutboxMessage],
 ) -> Result<(), StoreError> {
+    insert(tx, connection, messages, None).await
+}
+
+/// Adds messages that are delivered by us, from `due_at` on; one that is there already (by id)
+/// stays as it is.
+pub async fn queue_messages(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    messages: &[OutboxMessage],
+    due_at: Timestamp,
+) -> Result<(), StoreError> {
+    insert(tx, connection, messages, Some(due_at)).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    messages: &[OutboxMessage],
+    due_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
     Statement::new(
         "INSERT INTO outbox (connection_id, outbox_id, topic, subject_id, payload, created_at,
-                             delivered_at, attempts)
+                             delivered_at, attempts, due_at)
          {rows}
          ON CONFLICT (connection_id, outbox_id) DO NOTHING",
     )
@@ -50,6 +70,7 @@ pub async fn insert_messages(
             message.created_at.into(),
             message.delivered_at.into(),
             message.attempts.into(),
+            due_at.into(),
         ]
     }))
     .execute(tx)
@@ -133,37 +154,6 @@ pub async fn count_waiting(tx: &mut Tx, connection: &ConnectionId) -> Result<i64
     .fetch_one(tx)
     .await?;
     Ok(count)
-}
-
-/// Adds messages that are delivered by us, from `due_at` on; one that is there already (by id)
-/// stays as it is.
-pub async fn queue_messages(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    messages: &[OutboxMessage],
-    due_at: Timestamp,
-) -> Result<(), StoreError> {
-    Statement::new(
-        "INSERT INTO outbox (connection_id, outbox_id, topic, subject_id, payload, created_at,
-                             attempts, due_at)
-         {rows}
-         ON CONFLICT (connection_id, outbox_id) DO NOTHING",
-    )
-    .rows(messages.iter().map(|message| {
-        [
-            connection.into(),
-            (&message.outbox_id).into(),
-            (&message.topic).into(),
-            (&message.subject_id).into(),
-            (&message.payload).into(),
-            message.created_at.into(),
-            message.attempts.into(),
-            due_at.into(),
-        ]
-    }))
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Takes the messages of topics that begin like this and are due, the longest due first, and

@@ -27,7 +27,7 @@ use crate::domain::time::Timestamp;
 use crate::store::Db;
 use crate::store::webhook_endpoints::WebhookEndpoint;
 
-pub use error::{WebhookError, sentence};
+pub use error::WebhookError;
 use sender::Sender;
 
 /// What outgoing webhooks work with.

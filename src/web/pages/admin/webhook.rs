@@ -10,9 +10,10 @@ use crate::domain::access::Permission;
 use crate::domain::ids::{EndpointId, MessageId};
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
+use crate::http::words::sentence;
+use crate::notify::webhooks::WebhookError;
 use crate::notify::webhooks::endpoints::Wanted;
 use crate::notify::webhooks::sender::Reply;
-use crate::notify::webhooks::{WebhookError, sentence};
 use crate::store::webhook_deliveries::{Delivery, DeliveryState};
 use crate::store::webhook_endpoints::WebhookEndpoint;
 use crate::web::answer::{Answer, on_to, page, refused};
@@ -273,24 +274,24 @@ pub(crate) async fn ask_rotate(
     Path(id): Path<EndpointId>,
 ) -> Answer {
     let endpoint = of(&web, &view)?.get(&id).await?;
-    let here = at(&id);
+    let says = "For 24 hours messages are signed with the new secret and with the one of now. \
+                After that only the new one counts.";
     page(&ConfirmPage {
-        page: view
-            .page("Make a new signing secret?", HERE)
-            .under("Webhooks", HERE)
-            .under(&endpoint.url, &here),
-        says: vec![
-            "For 24 hours messages are signed with the new secret and with the one of now. After \
-             that only the new one counts."
-                .to_owned(),
-        ],
+        page: asking(&view, &endpoint, "Make a new signing secret?"),
+        says: vec![says.to_owned()],
         state: None,
-        action: format!("{here}/rotate"),
+        action: format!("{}/rotate", at(&id)),
         hidden: Vec::new(),
         button: "Make a new secret".to_owned(),
         danger: false,
-        cancel: here,
+        cancel: at(&id),
     })
+}
+
+fn asking(view: &View, endpoint: &WebhookEndpoint, question: &str) -> Page {
+    view.page(question, HERE)
+        .under("Webhooks", HERE)
+        .under(&endpoint.url, at(&endpoint.endpoint_id))
 }
 
 /// `POST /admin/webhooks/{id}/rotate`
@@ -310,23 +311,17 @@ pub(crate) async fn ask_delete(
     Path(id): Path<EndpointId>,
 ) -> Answer {
     let endpoint = of(&web, &view)?.get(&id).await?;
-    let here = at(&id);
+    let says = "It is told nothing any more, what waits for it is dropped, and its secret is gone. \
+                This cannot be taken back. To pause it, turn it off instead.";
     page(&ConfirmPage {
-        page: view
-            .page("Delete this endpoint?", HERE)
-            .under("Webhooks", HERE)
-            .under(&endpoint.url, &here),
-        says: vec![
-            "It is told nothing any more, what waits for it is dropped, and its secret is gone. \
-             This cannot be taken back. To pause it, turn it off instead."
-                .to_owned(),
-        ],
+        page: asking(&view, &endpoint, "Delete this endpoint?"),
+        says: vec![says.to_owned()],
         state: Some(state(&endpoint)),
-        action: format!("{here}/delete"),
+        action: format!("{}/delete", at(&id)),
         hidden: Vec::new(),
         button: "Delete".to_owned(),
         danger: true,
-        cancel: here,
+        cancel: at(&id),
     })
 }
 
