@@ -145,17 +145,6 @@ pub async fn load_messages(
     Ok(found)
 }
 
-/// How many messages wait.
-pub async fn count_waiting(tx: &mut Tx, connection: &ConnectionId) -> Result<i64, StoreError> {
-    let (count,) = Statement::new(
-        "SELECT COUNT(*) FROM outbox WHERE connection_id = $1 AND delivered_at IS NULL",
-    )
-    .bind(connection)
-    .fetch_one(tx)
-    .await?;
-    Ok(count)
-}
-
 /// Takes the messages of topics that begin like this and are due, the longest due first, and
 /// counts the attempt. Unless it is told how they ended, they are due again at `again_at`: no
 /// row stays locked while a mail server is spoken to.

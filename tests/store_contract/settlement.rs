@@ -12,7 +12,7 @@ use qualify::store::batch_items::{
 };
 use qualify::store::batches::{
     Batch, BatchKind, BatchState, BatchTotals, Origin, batch_by_key, begin_execution, change_batch,
-    delete_batch, end_planning, get_batch, insert_batch, latest_batch, list_batches, open_batches,
+    delete_batch, end_planning, get_batch, insert_batch, list_batches, open_batches,
 };
 use qualify::store::ledger::{
     StatementFilter, Transaction, TransactionKind, accounts_without_balance, balance_page,
@@ -21,8 +21,8 @@ use qualify::store::ledger::{
     transactions_of_qualifications,
 };
 use qualify::store::outbox::{
-    OutboxMessage, count_waiting, forget_messages, insert_messages, is_untold, load_messages,
-    queue_messages, tell_messages,
+    OutboxMessage, forget_messages, insert_messages, is_untold, load_messages, queue_messages,
+    tell_messages,
 };
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{
@@ -320,8 +320,8 @@ async fn a_slot_is_planned_once(db: &Db) {
     let two = batch("b2", "slot:2", 2);
     insert_batch(&mut tx, &conn(), &two).await.unwrap();
     assert_eq!(
-        latest_batch(&mut tx, &conn()).await.unwrap(),
-        Some(two.clone())
+        list_batches(&mut tx, &conn(), None, 1).await.unwrap(),
+        [two.clone()]
     );
     assert_eq!(
         batch_by_key(&mut tx, &conn(), "slot:1").await.unwrap(),
@@ -711,7 +711,7 @@ async fn messages_are_told_once(db: &Db) {
     queue_messages(&mut tx, &conn(), &mail, at(5))
         .await
         .unwrap();
-    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 5);
+    assert_eq!(crate::waiting(&mut tx, &conn()).await, 5);
     assert!(is_untold(&mut tx, &conn(), at(3)).await.unwrap());
     assert!(
         !is_untold(&mut tx, &conn(), at(4)).await.unwrap(),

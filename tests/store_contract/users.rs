@@ -13,8 +13,7 @@ use qualify::store::links::{
     void_links_of,
 };
 use qualify::store::outbox::{
-    OutboxMessage, count_waiting, deliver, fail, forget_messages, insert_messages, queue_messages,
-    take_due,
+    OutboxMessage, deliver, fail, forget_messages, insert_messages, queue_messages, take_due,
 };
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::sessions::{
@@ -519,12 +518,12 @@ async fn a_mail_is_taken_by_one_and_tried_again(db: &Db) {
     tx.commit().await.unwrap();
     assert_eq!(take(50).await, [("m2".into(), 2)]);
     let mut tx = db.begin().await.unwrap();
-    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 7);
+    assert_eq!(crate::waiting(&mut tx, &conn()).await, 7);
     let forgotten = forget_messages(&mut tx, &conn(), (false, at(2)), 5).await;
     assert_eq!(forgotten.unwrap(), 5, "no more than it was asked for");
     let forgotten = forget_messages(&mut tx, &conn(), (false, at(2)), 5).await;
     assert_eq!(forgotten.unwrap(), 2);
-    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 0);
+    assert_eq!(crate::waiting(&mut tx, &conn()).await, 0);
     let forgotten = forget_messages(&mut tx, &conn(), (true, at(2)), 5).await;
     assert_eq!(forgotten.unwrap(), 1, "the one that was delivered");
 }
