@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use crate::access::Access;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::doctor::Lately;
 use crate::domain::ids::{AccountId, ConnectionId, NodeId};
 use crate::intake::Endpoints;
 use crate::notify::webhooks::Webhooks;
@@ -34,6 +35,8 @@ pub struct App {
     pub access: Arc<Access>,
     /// Outgoing webhooks: their endpoints, and telling them.
     pub webhooks: Arc<Webhooks>,
+    /// What Stripe answered the doctor of late.
+    pub doctor: Lately,
     /// Told after every commit of events: stage 2 has work.
     pub committed: Arc<Notify>,
     /// Told whenever something was put on the work list of the judging stage.

@@ -22,7 +22,7 @@ use qualify::settle::execute::execute;
 use qualify::store::Db;
 use qualify::store::batch_items::{BatchItem, ItemAction, ItemState, batch_items, insert_items};
 use qualify::store::batches::{Batch, BatchKind, BatchState, BatchTotals, Origin, insert_batch};
-use qualify::store::promoters::insert_promoter;
+use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{Qualification, QualificationState, insert_qualifications};
 use qualify::store::verdicts::upsert_verdicts;
 
@@ -89,7 +89,7 @@ async fn one_refused_item(db: &Db) {
         stripe_customer_id: None,
         suspended: false,
     };
-    insert_promoter(&mut tx, &connection, &ana, at())
+    upsert_promoters(&mut tx, &connection, std::slice::from_ref(&ana), at())
         .await
         .unwrap();
     // Bea's place is held by another referral: reinstating the first one would pay her twice.

@@ -20,6 +20,14 @@ use qualify::store::schema::tables;
 use qualify::store::{Db, Statement, Tx};
 use sha2::{Digest as _, Sha256};
 
+/// How many messages of the outbox nobody has been told of.
+async fn waiting(tx: &mut Tx, connection: &ConnectionId) -> i64 {
+    let text = "SELECT COUNT(*) FROM outbox WHERE connection_id = $1 AND delivered_at IS NULL";
+    let count = Statement::new(text).bind(connection).fetch_one(tx).await;
+    let (count,): (i64,) = count.unwrap();
+    count
+}
+
 /// Makes a test of each story in a file: told on SQLite and on PostgreSQL, each database closed
 /// and opened again, and both hold the same rows at the end.
 macro_rules! contract {

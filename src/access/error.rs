@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 
 use crate::domain::access::Permission;
 use crate::http::Problem;
+use crate::http::words::sentence;
 use crate::random::NoChance;
 use crate::store::{Passing, StoreError};
 
@@ -104,16 +105,8 @@ impl From<AccessError> for Problem {
                     words,
                 )
             },
-            AccessError::Invalid { code, pointer, .. } => {
-                let title = "A field is not acceptable";
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, words).at(pointer)
-            }
-            AccessError::Conflict { code, .. } => Self::new(
-                StatusCode::CONFLICT,
-                code,
-                "It contradicts what is there",
-                words,
-            ),
+            AccessError::Invalid { code, pointer, .. } => Self::field(code, pointer, words),
+            AccessError::Conflict { code, .. } => Self::conflict(code, words),
             AccessError::Forbidden(_) => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", words)
             }
@@ -177,11 +170,4 @@ impl From<Denied> for Problem {
             ),
         }
     }
-}
-
-/// An error's words as a sentence.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(letters).chain(['.']).collect()
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::audit::{Action, note};
 use crate::clock::Clock;
 use crate::domain::access::{By, EVERYTHING, Permission, is_scope};
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, KeyId};
 use crate::store::api_keys::{ApiKey, insert_key, list_keys, revoke_key};
 use crate::store::{Db, StoreError, retry};
 
@@ -77,8 +77,8 @@ pub async fn create(
     let hash = hash(&key);
     let digest = hex::encode(hash);
     let stored = ApiKey {
-        connection_id: connection.as_str().to_owned(),
-        key_id: format!("key_{}", digest.get(..16).unwrap_or(&digest)),
+        connection_id: connection.clone(),
+        key_id: KeyId::new(format!("key_{}", digest.get(..16).unwrap_or(&digest))),
         name: name.to_owned(),
         hash: hash.to_vec(),
         scopes: scopes.join(" "),
@@ -127,7 +127,7 @@ pub async fn revoke(
     db: &Db,
     connection: &ConnectionId,
     clock: &dyn Clock,
-    key_id: &str,
+    key_id: &KeyId,
     by: &By,
 ) -> Result<bool, StoreError> {
     retry(|| async {

@@ -11,7 +11,7 @@ use super::visitor::Visitor;
 use super::{Access, AccessError, password, user_id, users};
 use crate::domain::access::{Actor, By, Grants, Role};
 use crate::domain::email::CanonicalEmail;
-use crate::domain::ids::{ConnectionId, UserId};
+use crate::domain::ids::{ConnectionId, OutboxId, UserId};
 use crate::domain::time::{DAY_SECONDS, Timestamp};
 pub use crate::store::links::LinkPurpose;
 use crate::store::links::{
@@ -356,7 +356,11 @@ impl Access {
     ) -> Result<(), AccessError> {
         let now = self.clock.now();
         let payload = json!(MailPayload { inviter });
-        let id = format!("{}.{user}.{:016x}", mail.topic(), self.clock.now_us());
+        let id = OutboxId::new(format!(
+            "{}.{user}.{:016x}",
+            mail.topic(),
+            self.clock.now_us()
+        ));
         let message = OutboxMessage {
             outbox_id: id,
             topic: mail.topic().to_owned(),

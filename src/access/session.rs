@@ -11,7 +11,7 @@ use super::token::{draw, looked_up_by};
 use super::visitor::{Visitor, request_id};
 use super::{Access, AccessError};
 use crate::domain::access::{By, Role, Signed};
-use crate::domain::ids::UserId;
+use crate::domain::ids::{SessionId, UserId};
 use crate::domain::time::{DAY_SECONDS, Timestamp};
 use crate::http::server::Peer;
 use crate::store::sessions::{
@@ -152,8 +152,8 @@ impl Access {
         let life = life(user.role);
         let digest = hex::encode(hash);
         let session = Session {
-            session_id: format!("ses_{}", digest.get(..20).unwrap_or(&digest)),
-            user_id: user.id.as_str().to_owned(),
+            session_id: SessionId::new(format!("ses_{}", digest.get(..20).unwrap_or(&digest))),
+            user_id: user.id.clone(),
             created_at: now.unix(),
             seen_at: now.unix(),
             idle_ends_at: now.plus_seconds(life.idle_seconds).unix(),
@@ -168,7 +168,7 @@ impl Access {
             role: user.role,
             connection: self.connection.clone(),
             promoter: user.promoter.clone(),
-            session: session.session_id.into(),
+            session: session.session_id,
         };
         let by = signed.by(visitor.request.clone());
         let what = json!({ "session": signed.session.as_str(), "how": how });

@@ -14,10 +14,10 @@ use super::answer::{Answer, ok, with};
 use super::caller::Caller;
 use super::document::operation::Operation;
 use super::input::{Input, Nothing};
-use super::refusal::{self, not_found};
+use super::refusal::not_found;
 use crate::access::routes::{self, On};
 use crate::backtests::{self, Draft, Job, MoneyChange, NotStarted, Outcome, Standing};
-use crate::domain::ids::{CampaignId, ReferralId};
+use crate::domain::ids::{BacktestId, CampaignId, ReferralId};
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
@@ -92,7 +92,7 @@ enum How {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Backtest")]
 struct Shown {
-    id: String,
+    id: BacktestId,
     campaign: Option<CampaignId>,
     state: How,
     days: Option<u32>,
@@ -235,13 +235,13 @@ async fn start(
         .is_some_and(|days| !(1..=DAYS_MAX).contains(&days))
     {
         let detail = format!("It is a number from 1 to {DAYS_MAX}.");
-        return Err(refusal::field("days_invalid", "/days", detail));
+        return Err(Problem::field("days_invalid", "/days", detail));
     }
     let rules = rules::parse("source", &wanted.source).map_err(RegistryError::Rules)?;
     let id = CampaignId::from(id);
     if rules.id != id {
         let detail = format!("The rules are of {}, the address is of {id}.", rules.id);
-        return Err(refusal::field("id_mismatch", "/source", detail));
+        return Err(Problem::field("id_mismatch", "/source", detail));
     }
     let mut tx = api.app.db.read().await?;
     let live = current_campaign(&mut tx, &caller.connection, &id).await?;
@@ -278,26 +278,26 @@ fn not_started(error: NotStarted) -> Problem {
     }
 }
 
-async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Arc<Job>, Problem> {
+async fn find(api: &Api, caller: &Caller, id: &BacktestId) -> Result<Arc<Job>, Problem> {
     let found = api.backtests.get(&api.app, &caller.connection, id).await?;
     found.ok_or_else(|| not_found("backtest"))
 }
 
-async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<BacktestId>) -> Answer {
     ok(&shown(&*find(&api, &caller, &id).await?))
 }
 
 async fn stop(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<BacktestId>,
     input: Input,
 ) -> Answer {
     let Nothing {} = input.json()?;
     let job = find(&api, &caller, &id).await?;
     if job.standing().is_over() {
         let detail = "The backtest has ended already.";
-        return Err(refusal::conflict("backtest_over", detail));
+        return Err(Problem::conflict("backtest_over", detail));
     }
     let stopped = api
         .backtests

@@ -133,7 +133,7 @@ pub(super) struct ShownItem {
     qualification: QualificationId,
     #[schemars(with = "names::ItemAction")]
     action: &'static str,
-    /// What is given or taken back; positive in both cases.
+    /// What is given, or would be if the item were not a `skip`; what is taken back is negative.
     amounts: Vec<Reward>,
     /// Why: a stable code.
     reason: String,

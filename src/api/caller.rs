@@ -12,7 +12,7 @@ use super::{Api, refusal};
 use crate::access::keys::looked_up_by;
 use crate::access::request_id;
 use crate::domain::access::{Actor, By, Grants, Permission};
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, KeyId};
 use crate::http::Problem;
 use crate::store::api_keys::{ApiKey, key_by_hash, touch_key};
 use crate::store::retry;
@@ -26,7 +26,7 @@ pub struct Caller {
     /// The connection it opens.
     pub connection: ConnectionId,
     /// The key's id.
-    pub key_id: String,
+    pub key_id: KeyId,
     /// The key as the one who does something.
     pub by: By,
 }
@@ -69,7 +69,7 @@ pub(super) async fn authenticate(api: &Arc<Api>, headers: &HeaderMap) -> Result<
     let key = known.ok_or_else(unauthenticated)?;
     note_use(api, &key);
     Ok(Caller {
-        connection: ConnectionId::from(key.connection_id),
+        connection: key.connection_id,
         by: By {
             actor: Actor::Key {
                 id: key.key_id.clone(),
@@ -110,10 +110,7 @@ fn note_use(api: &Arc<Api>, key: &ApiKey) {
         noted.insert(key.key_id.clone(), now.unix());
     }
     let db = api.app.db.clone();
-    let (connection, key_id) = (
-        ConnectionId::from(key.connection_id.as_str()),
-        key.key_id.clone(),
-    );
+    let (connection, key_id) = (key.connection_id.clone(), key.key_id.clone());
     tokio::spawn(async move {
         let write = retry(|| async {
             let mut tx = db.begin().await?;

@@ -17,7 +17,7 @@ use super::caller::Caller;
 use super::document::operation::{Operation, Resource};
 use super::input::Input;
 use super::params::{Params, bad_cursor};
-use super::refusal::{self, not_found};
+use super::refusal::not_found;
 use crate::access::routes::{self, On};
 use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
@@ -197,7 +197,7 @@ async fn put(
     let rules = rules::parse("source", &put.source).map_err(RegistryError::Rules)?;
     if rules.id != id {
         let detail = format!("The rules are of {}, the address is of {id}.", rules.id);
-        return Err(refusal::field("id_mismatch", "/source", detail));
+        return Err(Problem::field("id_mismatch", "/source", detail));
     }
     let author = Author {
         by: &caller.by,

@@ -14,7 +14,6 @@ use super::document::names;
 use super::document::operation::{Operation, Resource, Takes};
 use super::input::Input;
 use super::params::{Params, bad_cursor};
-use super::refusal;
 use crate::access::routes::{self, On};
 use crate::domain::decision::{CaseKind, Choice, Decision};
 use crate::domain::email::CanonicalEmail;
@@ -217,7 +216,7 @@ impl Chosen {
         let offered = |choice: &Choice| view.choices.contains(choice) || view.candidates.is_empty();
         choice.filter(offered).ok_or_else(|| {
             let detail = "The case does not offer this; its `choices` list what it does.";
-            refusal::field("choice_invalid", "/choice", detail)
+            Problem::field("choice_invalid", "/choice", detail)
         })
     }
 }

@@ -25,8 +25,9 @@ pub(super) fn describe() -> Resource {
     let look = Operation::new(routes::API_DOCTOR, "run_doctor", "Run every check")
         .says(
             "Each check answers `ok`, `warning`, `problem` or `not_looked_at`, with what was seen \
-             and the next step. Stripe is asked if the server has a key, for 15 seconds at most; \
-             that it could not be reached is an answer too. Nothing is changed.",
+             and the next step. Stripe is asked if the server has a key, for 15 seconds at most, and \
+             not again within a few seconds; that it could not be reached is an answer too. Nothing \
+             is changed.",
         )
         .filter(
             "offline",
@@ -52,6 +53,7 @@ async fn look(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
         db: &api.app.db,
         connection: &caller.connection,
         clock: api.app.clock.as_ref(),
+        lately: &api.app.doctor,
     };
     let whom = match offline {
         Some(true) => Ask::Nobody,

@@ -16,11 +16,11 @@ use super::document::names;
 use super::document::operation::{Operation, Resource, Takes};
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
-use super::refusal::{self, not_found};
+use super::refusal::not_found;
 use crate::access::routes::{self, On};
 use crate::clock::SECOND_US;
 use crate::domain::decision::Decision;
-use crate::domain::ids::EventId;
+use crate::domain::ids::{CampaignId, CustomerId, EventId, NearMissId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
 use crate::registry::decisions::Decider;
@@ -205,7 +205,7 @@ async fn replay(
     api.app.committed.notify_one();
     if requeued == 0 {
         let detail = "The event waits to be read already.";
-        return Err(refusal::conflict("already_waiting", detail));
+        return Err(Problem::conflict("already_waiting", detail));
     }
     EventState::Received.name().clone_into(&mut event.state);
     event.reason = None;
@@ -216,12 +216,12 @@ async fn replay(
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "NearMiss")]
 struct ShownNear {
-    id: String,
+    id: NearMissId,
     /// What kept it from matching: a stable code.
     kind: String,
-    campaign: Option<String>,
-    referral: Option<String>,
-    customer: Option<String>,
+    campaign: Option<CampaignId>,
+    referral: Option<ReferralId>,
+    customer: Option<CustomerId>,
     detail: String,
     found_at: Timestamp,
 }
@@ -233,13 +233,11 @@ async fn near(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
     let after: Option<NearMiss> = match &page.after {
         None => None,
         Some(id) => {
-            let last = get_near_miss(&mut tx, connection, id).await?;
+            let last = get_near_miss(&mut tx, connection, &id.as_str().into()).await?;
             Some(last.ok_or_else(bad_cursor)?)
         }
     };
-    let after = after
-        .as_ref()
-        .map(|n| (n.found_at, n.near_miss_id.as_str()));
+    let after = after.as_ref().map(|n| (n.found_at, &n.near_miss_id));
     let rows = list_near_misses(&mut tx, connection, after, page.rows()).await?;
     ok(&List::cut(rows, &page).map(|near| ShownNear {
         id: near.near_miss_id,
@@ -263,7 +261,7 @@ struct Why {
 async fn link(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<NearMissId>,
     input: Input,
 ) -> Answer {
     say(&api, &caller, (&id, near_misses::Answer::Same), &input).await
@@ -272,7 +270,7 @@ async fn link(
 async fn dismiss(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<NearMissId>,
     input: Input,
 ) -> Answer {
     say(&api, &caller, (&id, near_misses::Answer::Different), &input).await
@@ -282,7 +280,7 @@ async fn dismiss(
 async fn say(
     api: &Api,
     caller: &Caller,
-    said: (&str, near_misses::Answer),
+    said: (&NearMissId, near_misses::Answer),
     input: &Input,
 ) -> Answer {
     let Why { reason } = input.json()?;

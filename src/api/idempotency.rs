@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::caller::Caller;
-use super::{Api, answer, refusal};
+use super::{Api, answer};
 use crate::domain::time::{DAY_SECONDS, Timestamp};
 use crate::http::Problem;
 use crate::store::idempotency::{
@@ -126,11 +126,11 @@ async fn take(
 fn replay(kept: &KeptAnswer, digest: &[u8; 32]) -> Result<Response, Problem> {
     if kept.request_digest != digest {
         let detail = "Another request was sent under this Idempotency-Key; use a new one.";
-        return Err(refusal::conflict("idempotency_key_reused", detail));
+        return Err(Problem::conflict("idempotency_key_reused", detail));
     }
     let (Some(status), Some(body)) = (kept.status, kept.body.clone()) else {
         let detail = "The first request under this Idempotency-Key is still at work; wait for it.";
-        return Err(refusal::conflict("idempotency_in_progress", detail));
+        return Err(Problem::conflict("idempotency_in_progress", detail));
     };
     let status = u16::try_from(status).ok();
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());

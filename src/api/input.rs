@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
-use super::refusal;
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
 
@@ -63,7 +62,7 @@ fn is_json(content_type: &str) -> bool {
 
 fn not_an_object(pointer: &str) -> Problem {
     let detail = "This value is not acceptable here; expected an object.";
-    refusal::field("field_invalid", pointer, detail)
+    Problem::field("field_invalid", pointer, detail)
 }
 
 fn not_json() -> Problem {
@@ -101,11 +100,11 @@ fn refused(path: &Path, error: &serde_json::Error) -> Problem {
             },
         );
         let detail = format!("There is no field of this name here; {takes}.");
-        return refusal::field("unknown_field", &ending_in(pointer, named), detail);
+        return Problem::field("unknown_field", &ending_in(pointer, named), detail);
     }
     if words.starts_with("missing field ") {
         let detail = "This field has to be there.";
-        return refusal::field("field_missing", &ending_in(pointer, named), detail);
+        return Problem::field("field_missing", &ending_in(pointer, named), detail);
     }
     if expected.is_some_and(|expected| expected.starts_with("struct ")) {
         return not_an_object(&pointer);
@@ -119,7 +118,7 @@ fn refused(path: &Path, error: &serde_json::Error) -> Problem {
             )
         },
     );
-    refusal::field("field_invalid", &pointer, detail)
+    Problem::field("field_invalid", &pointer, detail)
 }
 
 /// A JSON pointer (RFC 6901).
@@ -153,7 +152,7 @@ pub fn instant(text: Option<&str>, pointer: &str) -> Result<Option<Timestamp>, P
     let Some(text) = text else { return Ok(None) };
     let read = Timestamp::parse(text).ok_or_else(|| {
         let detail = "This is not a time; write it like 2026-03-01T00:00:00Z.";
-        refusal::field("time_invalid", pointer, detail)
+        Problem::field("time_invalid", pointer, detail)
     });
     read.map(Some)
 }

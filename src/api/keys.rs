@@ -18,6 +18,7 @@ use super::params::{Params, bad_cursor};
 use super::refusal::{self, not_found};
 use crate::access::keys::{self, KeyError};
 use crate::access::routes::{self, On};
+use crate::domain::ids::KeyId;
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
 use crate::random;
@@ -60,7 +61,7 @@ pub(super) fn describe() -> Resource {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Key")]
 struct Shown {
-    id: String,
+    id: KeyId,
     name: String,
     /// What it may do; `*` is everything.
     scopes: Vec<String>,
@@ -84,19 +85,19 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
     let page = params.page(&[])?;
     let mut rows = keys::list(&api.app.db, &caller.connection).await?;
     if let Some(after) = &page.after {
-        let at = rows.iter().position(|row| row.key_id == *after);
+        let at = rows.iter().position(|row| row.key_id.as_str() == after);
         rows.drain(..=at.ok_or_else(bad_cursor)?);
     }
     ok(&List::cut(rows, &page).map(shown))
 }
 
-async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<KeyId>) -> Answer {
     ok(&find(&api, &caller, &id).await?)
 }
 
-async fn find(api: &Api, caller: &Caller, id: &str) -> Result<Shown, Problem> {
+async fn find(api: &Api, caller: &Caller, id: &KeyId) -> Result<Shown, Problem> {
     let rows = keys::list(&api.app.db, &caller.connection).await?;
-    let found = rows.into_iter().find(|row| row.key_id == id);
+    let found = rows.into_iter().find(|row| row.key_id == *id);
     found.map(shown).ok_or_else(|| not_found("key"))
 }
 
@@ -146,9 +147,9 @@ async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
 fn refused(error: KeyError) -> Problem {
     let words = error.to_string();
     match error {
-        KeyError::Name => refusal::field("name_invalid", "/name", words),
+        KeyError::Name => Problem::field("name_invalid", "/name", words),
         KeyError::NoScopes | KeyError::UnknownScope(_) => {
-            refusal::field("scope_invalid", "/scopes", words)
+            Problem::field("scope_invalid", "/scopes", words)
         }
         KeyError::NotYours(_) => Problem::new(
             StatusCode::FORBIDDEN,
@@ -164,7 +165,7 @@ fn refused(error: KeyError) -> Problem {
 async fn revoke(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<KeyId>,
     input: Input,
 ) -> Answer {
     let Nothing {} = input.json()?;
@@ -173,7 +174,7 @@ async fn revoke(
     find(&api, &caller, &id).await?;
     if !keys::revoke(&app.db, &caller.connection, clock, &id, &caller.by).await? {
         let detail = "The key is revoked already.";
-        return Err(refusal::conflict("nothing_to_change", detail));
+        return Err(Problem::conflict("nothing_to_change", detail));
     }
     ok(&find(&api, &caller, &id).await?)
 }

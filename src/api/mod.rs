@@ -46,6 +46,7 @@ use axum::middleware::from_fn_with_state;
 use self::caller::Caller;
 use crate::access::Access;
 use crate::backtests::Backtests;
+use crate::domain::ids::KeyId;
 use crate::http::Problem;
 use crate::notify::webhooks::Webhooks;
 use crate::shared::App;
@@ -62,7 +63,7 @@ struct Api {
     /// Time to send a body.
     body_read: Duration,
     /// When each key's use was written down last, unix seconds.
-    noted: Mutex<BTreeMap<String, i64>>,
+    noted: Mutex<BTreeMap<KeyId, i64>>,
 }
 
 impl Api {

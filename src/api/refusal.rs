@@ -6,23 +6,12 @@ use axum::http::StatusCode;
 use super::BODY_BYTES_MAX;
 use crate::http::Problem;
 use crate::http::body::BodyError;
+use crate::http::words::sentence;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
 /// Seconds after which a database that fails may be tried again.
 const RETRY_SECONDS: u32 = 5;
-
-/// 422 at a field.
-pub(super) fn field(code: &'static str, pointer: &str, detail: impl Into<String>) -> Problem {
-    let title = "A field is not acceptable";
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail).at(pointer)
-}
-
-/// 409: it contradicts what is there.
-pub(super) fn conflict(code: &'static str, detail: impl Into<String>) -> Problem {
-    let title = "It contradicts what is there";
-    Problem::new(StatusCode::CONFLICT, code, title, detail)
-}
 
 /// 400 on a parameter of the address.
 pub(super) fn parameter(name: &str, detail: impl Into<String>) -> Problem {
@@ -39,12 +28,12 @@ pub(super) fn not_found(what: &str) -> Problem {
 /// An error of the database.
 pub(super) fn store(error: StoreError) -> Problem {
     match error {
-        StoreError::Nul => field(
+        StoreError::Nul => Problem::field(
             "text_invalid",
             "",
             "A text has a NUL character; leave it out.",
         ),
-        StoreError::Taken(_) | StoreError::Stale { .. } => conflict(
+        StoreError::Taken(_) | StoreError::Stale { .. } => Problem::conflict(
             "changed_meanwhile",
             "It was changed at the same moment; read it again and repeat the request.",
         ),
@@ -67,8 +56,8 @@ pub(super) fn registry(error: RegistryError) -> Problem {
             code,
             pointer,
             message,
-        } => field(code, &pointer, sentence(&message)),
-        RegistryError::Conflict { code, message } => conflict(code, sentence(&message)),
+        } => Problem::field(code, &pointer, sentence(&message)),
+        RegistryError::Conflict { code, message } => Problem::conflict(code, sentence(&message)),
         RegistryError::NotFound(_) => Problem::not_found("There is nothing of this id."),
         RegistryError::Stale => store(StoreError::Stale {
             what: "a command",
@@ -98,7 +87,7 @@ fn rules(problems: &[crate::rules::Problem]) -> Problem {
         "The rules have {} problem(s), each with its line; `qualify check` shows the same.",
         list.len()
     );
-    field("rules_invalid", "/source", detail).with("problems", list)
+    Problem::field("rules_invalid", "/source", detail).with("problems", list)
 }
 
 /// A body that could not be read.
@@ -124,18 +113,6 @@ pub(super) fn body(error: BodyError) -> Problem {
         ),
     };
     Problem::new(status, code, title, detail)
-}
-
-/// An error's words as a sentence.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    let end = if words.ends_with('.') { "" } else { "." };
-    first
-        .into_iter()
-        .chain(letters)
-        .chain(end.chars())
-        .collect()
 }
 
 impl From<StoreError> for Problem {

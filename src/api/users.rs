@@ -16,7 +16,6 @@ use super::document::names;
 use super::document::operation::{Operation, Resource, Takes};
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
-use super::refusal;
 use crate::access::routes::{self, On};
 use crate::access::users::{Invitation, User};
 use crate::domain::access::Role;
@@ -187,7 +186,7 @@ async fn invite(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> An
 fn role(name: &str) -> Result<Role, Problem> {
     Role::parse(name).ok_or_else(|| {
         let names = Role::ALL.map(Role::name).join(", ");
-        refusal::field(
+        Problem::field(
             "role_invalid",
             "/role",
             format!("A role is one of {names}."),

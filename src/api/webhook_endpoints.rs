@@ -17,6 +17,7 @@ use super::document::operation::{Operation, Resource, Takes};
 use super::input::{Input, Nothing};
 use super::params::{Params, bad_cursor};
 use crate::access::routes::{self, On};
+use crate::domain::ids::{EndpointId, MessageId};
 use crate::domain::time::Timestamp;
 use crate::notify::webhooks::endpoints::{Wanted, WithSecret};
 use crate::store::webhook_deliveries::{Delivery, DeliveryState};
@@ -87,7 +88,7 @@ pub(super) fn describe() -> Resource {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookEndpoint")]
 struct Shown {
-    id: String,
+    id: EndpointId,
     /// Where messages are posted.
     url: String,
     description: String,
@@ -146,8 +147,8 @@ fn made(made: WithSecret, now: Timestamp) -> Made {
 #[schemars(rename = "WebhookDelivery")]
 struct ShownDelivery {
     /// The message's id, as in the header `webhook-id`.
-    id: String,
-    endpoint: String,
+    id: MessageId,
+    endpoint: EndpointId,
     /// What the message is of.
     #[serde(rename = "type")]
     kind: String,
@@ -214,7 +215,7 @@ struct Change {
 #[schemars(rename = "WebhookRedelivery")]
 struct Again {
     /// The message's id.
-    message: String,
+    message: MessageId,
 }
 
 /// What came back of a test.
@@ -234,7 +235,7 @@ struct Tried {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DeletedWebhookEndpoint")]
 struct Deleted {
-    id: String,
+    id: EndpointId,
     deleted: bool,
 }
 
@@ -242,7 +243,9 @@ async fn list(State(api): State<Arc<Api>>, caller: Caller, params: Params) -> An
     let page = params.page(&[])?;
     let mut rows = api.webhooks(&caller)?.list().await?;
     if let Some(after) = &page.after {
-        let at = rows.iter().position(|row| row.endpoint_id == *after);
+        let at = rows
+            .iter()
+            .position(|row| row.endpoint_id.as_str() == after);
         rows.drain(..=at.ok_or_else(bad_cursor)?);
     }
     let now = api.app.clock.now();
@@ -261,7 +264,7 @@ async fn add(State(api): State<Arc<Api>>, caller: Caller, input: Input) -> Answe
     with(StatusCode::CREATED, &made(created, api.app.clock.now()))
 }
 
-async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<EndpointId>) -> Answer {
     let endpoint = api.webhooks(&caller)?.get(&id).await?;
     ok(&shown(endpoint, api.app.clock.now()))
 }
@@ -269,7 +272,7 @@ async fn one(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>
 async fn change(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     input: Input,
 ) -> Answer {
     let change: Change = input.json()?;
@@ -287,7 +290,7 @@ async fn change(
 async fn rotate(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     input: Input,
 ) -> Answer {
     let Nothing {} = input.json()?;
@@ -298,7 +301,7 @@ async fn rotate(
 async fn test(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     input: Input,
 ) -> Answer {
     let Nothing {} = input.json()?;
@@ -314,14 +317,15 @@ async fn test(
 async fn deliveries(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     params: Params,
 ) -> Answer {
     let page = params.page(&["state"])?;
     let states: Vec<&str> = DeliveryState::ALL.iter().map(|s| s.name()).collect();
     let state = params.one_of("state", DeliveryState::parse, &states)?;
     let webhooks = api.webhooks(&caller)?;
-    let rows = webhooks.deliveries(&id, state, page.after.as_deref(), page.rows());
+    let after = page.after.as_deref().map(MessageId::from);
+    let rows = webhooks.deliveries(&id, state, after.as_ref(), page.rows());
     let rows = rows.await?.ok_or_else(bad_cursor)?;
     ok(&List::cut(rows, &page).map(shown_delivery))
 }
@@ -329,7 +333,7 @@ async fn deliveries(
 async fn redeliver(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     input: Input,
 ) -> Answer {
     let Again { message } = input.json()?;
@@ -339,7 +343,7 @@ async fn redeliver(
     ))
 }
 
-async fn delete(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<String>) -> Answer {
+async fn delete(State(api): State<Arc<Api>>, caller: Caller, Path(id): Path<EndpointId>) -> Answer {
     api.webhooks(&caller)?.delete(&id, &caller.by).await?;
     ok(&Deleted { id, deleted: true })
 }

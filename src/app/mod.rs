@@ -25,6 +25,7 @@ use crate::access::{Access, Proxies};
 use crate::backtests::Backtests;
 use crate::clock::{Clock, SharedClock};
 use crate::config::Config;
+use crate::doctor::Lately;
 use crate::domain::campaign::Mode;
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::ConnectionId;
@@ -174,6 +175,7 @@ impl App {
             endpoints: Arc::new(Endpoints::new(endpoint)),
             committed: Arc::new(Notify::new()),
             touched: Arc::new(Notify::new()),
+            doctor: Lately::default(),
             demo: bounds.demo,
             access: Arc::new(access),
             webhooks: Arc::new(webhooks),

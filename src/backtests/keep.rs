@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Draft, Job, Standing};
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{BacktestId, ConnectionId};
 use crate::domain::time::DAY_SECONDS;
 use crate::shared::App;
 use crate::store::backtests::{StoredBacktest, get_backtest, insert_backtest, move_backtest};
@@ -98,7 +98,7 @@ pub(super) async fn keep(app: Arc<App>, job: Arc<Job>) {
 pub(super) async fn elsewhere(
     app: &App,
     connection: &ConnectionId,
-    id: &str,
+    id: &BacktestId,
 ) -> Result<Option<Arc<Job>>, StoreError> {
     let mut tx = app.db.read().await?;
     let stored = get_backtest(&mut tx, connection, id).await?;

@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::campaign::Campaign;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{BacktestId, ConnectionId};
 use crate::domain::time::Timestamp;
 use crate::random::{self, NoChance};
 use crate::shared::App;
@@ -79,7 +79,7 @@ impl Standing {
 #[derive(Debug)]
 pub struct Job {
     /// Its id, which nobody guesses.
-    pub id: String,
+    pub id: BacktestId,
     /// Whose facts it reads.
     pub connection: ConnectionId,
     /// What is tried.
@@ -153,7 +153,7 @@ impl Backtests {
         &self,
         app: &App,
         connection: &ConnectionId,
-        id: &str,
+        id: &BacktestId,
     ) -> Result<Option<Arc<Job>>, StoreError> {
         match self.here(connection, id) {
             Some(job) => Ok(Some(job)),
@@ -167,7 +167,7 @@ impl Backtests {
         &self,
         app: &App,
         connection: &ConnectionId,
-        id: &str,
+        id: &BacktestId,
     ) -> Result<Option<Arc<Job>>, StoreError> {
         if let Some(job) = self.here(connection, id) {
             job.stop();
@@ -182,10 +182,10 @@ impl Backtests {
     }
 
     /// One that this process runs or has run.
-    fn here(&self, connection: &ConnectionId, id: &str) -> Option<Arc<Job>> {
+    fn here(&self, connection: &ConnectionId, id: &BacktestId) -> Option<Arc<Job>> {
         let jobs = locked(&self.jobs);
         let mut mine = jobs.iter().filter(|job| job.connection == *connection);
-        mine.find(|job| job.id == id).cloned()
+        mine.find(|job| job.id == *id).cloned()
     }
 
     /// Starts one: the draft's rules, and the ones in force to hold them against.
@@ -198,7 +198,7 @@ impl Backtests {
         days: Option<u32>,
     ) -> Result<Arc<Job>, NotStarted> {
         let job = Arc::new(Job {
-            id: hex::encode(random::secret_bytes()?),
+            id: BacktestId::new(hex::encode(random::secret_bytes()?)),
             connection: connection.clone(),
             draft,
             days,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::settings::SettingsArgs;
 use super::{Exit, database};
-use crate::doctor::{Area, Ask, Finding, Reach, Report, State, Subject, run as look};
+use crate::doctor::{Area, Ask, Finding, Lately, Reach, Report, State, Subject, run as look};
 
 /// How long Stripe may take in all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +34,7 @@ pub fn run(args: &Args, settings: &SettingsArgs, out: &mut dyn Write) -> anyhow:
             db: &opened.db,
             connection: opened.id(),
             clock: opened.clock.as_ref(),
+            lately: &Lately::default(),
         };
         let whom = if args.offline {
             Ask::Nobody
@@ -103,6 +104,7 @@ mod tests {
             exit_of(&Report {
                 at: Timestamp::default(),
                 stripe,
+                stripe_asked_at: None,
                 counts: Counts {
                     warning,
                     problem,

@@ -10,7 +10,7 @@ use crate::access::keys;
 use crate::app;
 use crate::clock::SystemClock;
 use crate::domain::access::By;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, KeyId};
 use crate::domain::time::Timestamp;
 use crate::random;
 use crate::store::Db;
@@ -42,7 +42,7 @@ enum Command {
     /// Take a key back, at once
     Revoke {
         /// The key's id, `key_…`
-        id: String,
+        id: KeyId,
     },
 }
 
@@ -121,7 +121,7 @@ fn write_list(keys: &[ApiKey], json: bool, out: &mut dyn Write) -> anyhow::Resul
             "in force"
         };
         table.add_row([
-            key.key_id.clone(),
+            key.key_id.to_string(),
             key.name.clone(),
             key.scopes.clone(),
             words(Some(key.created_at)),

@@ -55,6 +55,8 @@ pub struct CouponAsked {
 /// Everything that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answers {
+    /// When it was asked, by our clock.
+    pub at: Timestamp,
     /// The key's account.
     pub account: Result<AccountId, Failure>,
     /// The account's webhook endpoints.
@@ -77,8 +79,9 @@ pub struct Answers {
 
 impl Answers {
     /// Nothing was answered, for one reason.
-    pub fn none(why: &Failure, coupons_in_all: usize) -> Self {
+    pub fn none(why: &Failure, coupons_in_all: usize, at: Timestamp) -> Self {
         Self {
+            at,
             account: Err(why.clone()),
             endpoints: Err(why.clone()),
             undelivered: Err(why.clone()),
@@ -169,6 +172,7 @@ pub(super) async fn ask(
     );
     let (endpoints, by_endpoints) = endpoints;
     Answers {
+        at: now,
         account: value(account),
         endpoints: value(endpoints).map(|listed| listed.data),
         undelivered: value(undelivered),

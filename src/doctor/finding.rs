@@ -207,6 +207,8 @@ pub struct Report {
     pub at: Timestamp,
     /// How far Stripe was asked.
     pub stripe: Reach,
+    /// When Stripe was asked, if it was: within the last few seconds it is not asked again.
+    pub stripe_asked_at: Option<Timestamp>,
     /// How many checks ended in each way.
     pub counts: Counts,
     /// Every check, by area.
@@ -214,12 +216,17 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(at: Timestamp, stripe: Reach, mut checks: Vec<Finding>) -> Self {
+    pub(crate) fn new(
+        at: Timestamp,
+        (stripe, stripe_asked_at): (Reach, Option<Timestamp>),
+        mut checks: Vec<Finding>,
+    ) -> Self {
         checks.sort_by_key(|finding| finding.area);
         let count = |state| checks.iter().filter(|one| one.state == state).count();
         Self {
             at,
             stripe,
+            stripe_asked_at,
             counts: Counts {
                 ok: count(State::Ok),
                 not_looked_at: count(State::NotLookedAt),

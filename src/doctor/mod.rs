@@ -4,14 +4,14 @@
 pub mod asked;
 mod checks;
 pub mod finding;
+mod lately;
 pub mod stored;
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 pub use checks::Seen;
 pub use finding::{Area, Counts, Finding, Reach, Report, State};
+pub use lately::Lately;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,9 +19,9 @@ use crate::domain::campaign::Mode;
 use crate::domain::ids::{ConnectionId, EventId};
 use crate::store::events::event_summaries;
 use crate::store::{Db, StoreError};
-use crate::stripe::client::Client;
-use asked::{Answers, Asked, NotAsked, ask};
+use asked::{Asked, NotAsked};
 use checks::{Key, Settings};
+use lately::Question;
 use stored::{Stored, gather};
 
 /// What is looked at.
@@ -35,6 +35,8 @@ pub struct Subject<'a> {
     pub connection: &'a ConnectionId,
     /// Our clock.
     pub clock: &'a dyn Clock,
+    /// What Stripe answered of late.
+    pub lately: &'a Lately,
 }
 
 /// Whether Stripe is asked.
@@ -62,12 +64,16 @@ pub async fn run(subject: &Subject<'_>, whom: Ask) -> Result<Report, StoreError>
         stored,
         asked,
     };
+    let asked_at = match &seen.asked {
+        Asked::Not(_) => None,
+        Asked::Yes(answers) => Some(answers.at),
+    };
     let reach = match &seen.asked {
         Asked::Not(_) => Reach::NotAsked,
         Asked::Yes(answers) if answers.unreachable().is_some() => Reach::Unreachable,
         Asked::Yes(_) => Reach::Asked,
     };
-    Ok(Report::new(now, reach, checks::all(&seen)))
+    Ok(Report::new(now, (reach, asked_at), checks::all(&seen)))
 }
 
 async fn consult(subject: &Subject<'_>, whom: Ask, stored: &Stored) -> Result<Asked, StoreError> {
@@ -77,12 +83,14 @@ async fn consult(subject: &Subject<'_>, whom: Ask, stored: &Stored) -> Result<As
     let Ask::Within(patience) = whom else {
         return Ok(Asked::Not(NotAsked::Offline));
     };
-    let base = &subject.config.stripe.api_base;
-    // Exposed to be sent to Stripe, and to nobody else.
-    let mut answers = match Client::new(base, key.expose(), Instant::now() + patience) {
-        Ok(client) => ask(&client, subject.clock, &stored.coupons).await,
-        Err(failure) => Answers::none(&failure, stored.coupons.len()),
+    let question = Question {
+        base: &subject.config.stripe.api_base,
+        // Exposed to be sent to Stripe, and to nobody else.
+        key: key.expose(),
+        coupons: &stored.coupons,
+        patience,
     };
+    let mut answers = subject.lately.ask(question, subject.clock).await;
     if let Ok(events) = &answers.undelivered {
         let ids: Vec<EventId> = events.data.iter().map(|e| e.id.as_str().into()).collect();
         let mut tx = subject.db.read().await?;

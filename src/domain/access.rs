@@ -3,7 +3,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::ids::{ConnectionId, PromoterId, SessionId, UserId};
+use super::ids::{ConnectionId, KeyId, PromoterId, SessionId, UserId};
 
 /// What a person is to this installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -237,7 +237,7 @@ pub enum Actor {
     /// An API key.
     Key {
         /// Which.
-        id: String,
+        id: KeyId,
         /// What people call it.
         name: String,
     },

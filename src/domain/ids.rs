@@ -80,6 +80,18 @@ text_id! {
     SessionId;
     /// One running process of the server, `node_…`; another one after every start.
     NodeId;
+    /// An API key, `key_…`; it names the key and opens nothing.
+    KeyId;
+    /// An endpoint of outgoing webhooks, `we_…`.
+    EndpointId;
+    /// A message of outgoing webhooks as receivers see it, `msg_…`.
+    MessageId;
+    /// A message in the outbox; it follows from what the message is of.
+    OutboxId;
+    /// What almost matched, `near_…`, derived from what it is about.
+    NearMissId;
+    /// A backtest that was asked for; nobody guesses it.
+    BacktestId;
 }
 
 impl CustomerId {

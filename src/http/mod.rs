@@ -5,6 +5,7 @@ pub mod body;
 mod layers;
 pub mod problem;
 pub mod server;
+pub mod words;
 
 pub use layers::dress;
 pub use problem::Problem;

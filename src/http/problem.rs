@@ -98,6 +98,18 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
     }
 
+    /// 422: a field is not acceptable, the one at this JSON pointer.
+    pub fn field(code: &'static str, pointer: &str, detail: impl Into<String>) -> Self {
+        let title = "A field is not acceptable";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail).at(pointer)
+    }
+
+    /// 409: it contradicts what is there.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        let title = "It contradicts what is there";
+        Self::new(StatusCode::CONFLICT, code, title, detail)
+    }
+
     /// 405 with the methods that are allowed.
     pub fn method_not_allowed(allow: &'static str) -> Self {
         Self {

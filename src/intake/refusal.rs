@@ -7,6 +7,7 @@ use super::BODY_BYTES_MAX;
 use super::writer::Refused;
 use crate::http::Problem;
 use crate::http::body::BodyError;
+use crate::http::words::sentence;
 use crate::stripe::EnvelopeError;
 use crate::stripe::signature::SignatureError;
 
@@ -111,11 +112,4 @@ pub(super) fn not_stored(refused: Refused) -> Problem {
         Refused::Stopped => return shutting_down(),
     };
     Problem::unavailable(code, RETRY_SECONDS, detail)
-}
-
-/// An error's words as a sentence.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(letters).chain(['.']).collect()
 }

@@ -172,7 +172,7 @@ async fn ended(
     message: &OutboxMessage,
     outcome: &Outcome,
 ) -> Result<(), StoreError> {
-    let (id, now) = (message.outbox_id.as_str(), post.clock.now());
+    let (id, now) = (&message.outbox_id, post.clock.now());
     let mut tx = post.db.begin().await?;
     match outcome {
         Outcome::Delivered | Outcome::Dropped => {

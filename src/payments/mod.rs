@@ -22,7 +22,7 @@ pub use record::{PaymentRecord, read_group};
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::fact::{FactBook, ObjectKey, ObjectKind, ObjectState};
+use crate::domain::fact::{FactBook, ObjectKey, ObjectState};
 use crate::domain::ids::CustomerId;
 use crate::domain::payment::Customer;
 
@@ -68,12 +68,4 @@ pub fn each_customer<'b>(
         let records = records.remove(&id).unwrap_or_default();
         assemble(&id, states.get(&id).copied(), records, &coupons)
     })
-}
-
-/// Whether facts of this kind lead from a payment to a coupon.
-pub const fn leads_to_a_coupon(kind: ObjectKind) -> bool {
-    matches!(
-        kind,
-        ObjectKind::Discount | ObjectKind::PromotionCode | ObjectKind::Subscription
-    )
 }

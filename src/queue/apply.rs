@@ -7,7 +7,7 @@ use super::judging::{Judged, Judgements};
 use super::prepare::Prepared;
 use super::telling::{Written, tell};
 use super::transition::{Action, transition, vanished};
-use crate::domain::ids::{ConnectionId, CustomerId, ReferralId};
+use crate::domain::ids::{ConnectionId, CustomerId, NearMissId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::store::cases::{CaseState, StoredCase, cases_of_referrals, upsert_cases};
 use crate::store::near_misses::{
@@ -72,9 +72,9 @@ async fn apply_near_misses(
     let customers = prepared.neighbourhood.coupon_targets.iter().cloned();
     let customers: Vec<CustomerId> = customers.collect();
     let there = near_misses_about(tx, connection, &referrals, &customers).await?;
-    let now: BTreeSet<&str> = near.iter().map(|near| near.near_miss_id.as_str()).collect();
-    let gone = there.into_iter().filter(|id| !now.contains(id.as_str()));
-    let gone: Vec<String> = gone.collect();
+    let now: BTreeSet<&NearMissId> = near.iter().map(|near| &near.near_miss_id).collect();
+    let gone = there.into_iter().filter(|id| !now.contains(id));
+    let gone: Vec<NearMissId> = gone.collect();
     delete_near_misses(tx, connection, &gone).await?;
     insert_near_misses(tx, connection, near).await?;
     Ok(())

@@ -18,7 +18,7 @@ pub mod worker;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::ids::{CampaignId, ReferralId};
+use crate::domain::ids::{CampaignId, NearMissId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::matching::NearMiss;
 use crate::store::near_misses::NearMiss as StoredNearMiss;
@@ -46,11 +46,11 @@ fn near_miss_row(campaign: &CampaignId, near: &NearMiss, now: Timestamp) -> Stor
     }
     let digest = hex::encode(hash.finalize());
     StoredNearMiss {
-        near_miss_id: format!("near_{}", digest.get(..20).unwrap_or(&digest)),
+        near_miss_id: NearMissId::new(format!("near_{}", digest.get(..20).unwrap_or(&digest))),
         kind: kind.to_owned(),
-        campaign_id: Some(campaign.as_str().to_owned()),
-        referral_id: referral.map(str::to_owned),
-        customer_id: Some(near.customer.as_str().to_owned()),
+        campaign_id: Some(campaign.clone()),
+        referral_id: near.referral.clone(),
+        customer_id: Some(near.customer.clone()),
         detail: near.detail.clone(),
         found_at: now.unix(),
     }

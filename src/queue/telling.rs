@@ -2,7 +2,7 @@
 //! was withdrawn, which cases are new. Where nobody is told, it is one small query, and none at
 //! all if nothing of the kind happened.
 
-use crate::domain::ids::{ConnectionId, QualificationId};
+use crate::domain::ids::{ConnectionId, OutboxId, QualificationId};
 use crate::domain::time::Timestamp;
 use crate::domain::told::{CaseTold, QualificationTold};
 use crate::domain::topic::Topic;
@@ -86,7 +86,7 @@ fn message<T: serde::Serialize>(
     now: Timestamp,
 ) -> Result<OutboxMessage, StoreError> {
     Ok(OutboxMessage {
-        outbox_id: format!("{}.{subject}.{}", topic.name(), now.unix()),
+        outbox_id: OutboxId::new(format!("{}.{subject}.{}", topic.name(), now.unix())),
         topic: topic.name().to_owned(),
         subject_id: subject.to_owned(),
         payload: to_json("outbox", told)?,

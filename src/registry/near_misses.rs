@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::clock::Clock;
 use crate::domain::decision::{Choice, Decision, Decisions, Subject};
 use crate::domain::ids::{
-    CampaignId, ConnectionId, CustomerId, DecisionId, PromoterId, ReferralId,
+    CampaignId, ConnectionId, CustomerId, DecisionId, NearMissId, PromoterId, ReferralId,
 };
 use crate::domain::payment::Customer;
 use crate::domain::people::Referral;
@@ -49,9 +49,12 @@ pub struct NearView {
 /// just outside the window is of the right person, and a coupon of nobody's names no referral.
 fn pair(near: &NearMiss) -> Option<(CampaignId, ReferralId, CustomerId)> {
     let is_of_people = matches!(near.kind.as_str(), "similar_email" | "same_uid");
-    let campaign = near.campaign_id.as_deref().filter(|_| is_of_people)?;
-    let (referral, customer) = (near.referral_id.as_deref()?, near.customer_id.as_deref()?);
-    Some((campaign.into(), referral.into(), customer.into()))
+    let campaign = near.campaign_id.clone().filter(|_| is_of_people)?;
+    Some((
+        campaign,
+        near.referral_id.clone()?,
+        near.customer_id.clone()?,
+    ))
 }
 
 /// Looks at a near miss, and at what linking its two sides would do. Nothing is stored.
@@ -59,13 +62,13 @@ pub async fn look(
     db: &Db,
     connection: &ConnectionId,
     clock: &dyn Clock,
-    id: &str,
+    id: &NearMissId,
 ) -> Result<NearView, RegistryError> {
     let now = clock.now();
     let mut tx = db.read().await?;
     let near = known(&mut tx, connection, id).await?;
-    let customer = near.customer_id.as_deref().map(CustomerId::from);
-    let referral = near.referral_id.as_deref().map(ReferralId::from);
+    let customer = near.customer_id.clone();
+    let referral = near.referral_id.clone();
     let about: Vec<CustomerId> = customer.iter().cloned().collect();
     let seeds = Seeds {
         referrals: referral.iter().cloned().collect(),
@@ -78,7 +81,7 @@ pub async fn look(
     let world = &prepared.neighbourhood;
     let is_it = |c: &&Customer| Some(&c.id) == customer.as_ref();
     let campaigns = world.campaigns.iter();
-    let mut campaigns = campaigns.filter(|c| near.campaign_id.as_deref() == Some(c.id.as_str()));
+    let mut campaigns = campaigns.filter(|c| near.campaign_id.as_ref() == Some(&c.id));
     let promoters = world.promoters.iter();
     let mut view = NearView {
         campaign: campaigns.next().map(|campaign| campaign.name.clone()),
@@ -133,7 +136,7 @@ pub async fn answer(
     db: &Db,
     connection: &ConnectionId,
     clock: &dyn Clock,
-    (id, answer): (&str, Answer),
+    (id, answer): (&NearMissId, Answer),
     decider: Decider<'_>,
 ) -> Result<Decision, RegistryError> {
     let choice = match answer {
@@ -172,7 +175,7 @@ fn not_of_people() -> RegistryError {
 async fn known(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &NearMissId,
 ) -> Result<NearMiss, RegistryError> {
     let found = get_near_miss(tx, connection, id).await?;
     found.ok_or_else(|| RegistryError::NotFound(format!("the near miss {id}")))

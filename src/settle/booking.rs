@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::items::adjusted;
 use crate::domain::ids::{
-    BatchId, CampaignId, PromoterId, QualificationId, ReferralId, RevisionId,
+    BatchId, CampaignId, OutboxId, PromoterId, QualificationId, ReferralId, RevisionId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::told::SettlementTold;
@@ -176,7 +176,7 @@ impl Booking {
         });
         self.messages.push(OutboxMessage {
             // In the order of the plan, so that messages lie in the order in which they come.
-            outbox_id: format!("{batch}.{:09}", item.position),
+            outbox_id: OutboxId::new(format!("{batch}.{:09}", item.position)),
             topic: topic.name().to_owned(),
             subject_id: of.id.as_str().to_owned(),
             payload: to_json("outbox", &payload(batch, of, item))?,

@@ -11,7 +11,7 @@ use super::CHUNK_ITEMS;
 use super::booking::{Booking, Verdicts};
 use super::duty::Duty;
 use super::items::verdicts_on;
-use crate::domain::ids::{BatchId, QualificationId};
+use crate::domain::ids::{BatchId, OutboxId, QualificationId};
 use crate::domain::time::Timestamp;
 use crate::domain::told::BatchTold;
 use crate::domain::topic::Topic;
@@ -251,7 +251,7 @@ async fn tell(
         skipped: totals.skipped,
     };
     let message = OutboxMessage {
-        outbox_id: format!("{}.{}", topic.name(), batch.id),
+        outbox_id: OutboxId::new(format!("{}.{}", topic.name(), batch.id)),
         topic: topic.name().to_owned(),
         subject_id: batch.id.as_str().to_owned(),
         payload: to_json("outbox", &told)?,
@@ -316,7 +316,7 @@ async fn book(
             Some(booking) if times == page.judged + by_us + 1 => booking,
             _ => {
                 let ids = page.items.iter().map(|item| item.qualification.clone());
-                let loaded = load(&mut tx, duty, &Vec::from_iter(ids)).await?;
+                let loaded = load(&mut tx, duty, &ids.collect::<Vec<_>>()).await?;
                 anew = decide(&mut tx, duty, batch, &page.items, &loaded, now).await?;
                 &anew
             }

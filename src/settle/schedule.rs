@@ -31,15 +31,17 @@ const BY_HAND: &str = "settling by hand while another node settles";
 pub fn latest(schedule: &cron::Schedule, now: Timestamp) -> Option<Timestamp> {
     // Schedules are walked forwards only; the span doubles until an instant falls inside.
     let mut span = SPAN_SECONDS;
-    while span <= LOOK_BACK_SECONDS {
+    loop {
         let from: DateTime<Utc> = now.plus_seconds(-span).to_chrono();
         let until = now.to_chrono();
         if let Some(last) = schedule.after(&from).take_while(|at| *at <= until).last() {
             return Timestamp::from_unix(last.timestamp());
         }
-        span = span.saturating_mul(2);
+        if span >= LOOK_BACK_SECONDS {
+            return None;
+        }
+        span = span.saturating_mul(2).min(LOOK_BACK_SECONDS);
     }
-    None
 }
 
 /// The next instant of the schedule after `now`.
@@ -227,5 +229,19 @@ mod tests {
             latest(&monthly, at("2026-03-30T00:00:00Z")),
             Some(at("2026-03-01T00:00:00Z"))
         );
+    }
+
+    #[test]
+    fn a_year_back_is_searched_and_no_further_than_it_says() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let yearly = cron::Schedule::from_str("0 0 0 1 1 *").unwrap();
+        assert_eq!(
+            latest(&yearly, at("2026-12-31T23:59:59Z")),
+            Some(at("2026-01-01T00:00:00Z"))
+        );
+        let once = cron::Schedule::from_str("0 0 0 1 1 * 2025").unwrap();
+        let days = |days| at("2025-01-01T00:00:00Z").plus_days(days);
+        assert_eq!(latest(&once, days(399)), Some(days(0)));
+        assert_eq!(latest(&once, days(401)), None);
     }
 }

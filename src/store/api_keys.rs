@@ -5,16 +5,16 @@ use sqlx::FromRow;
 use super::db::Tx;
 use super::error::StoreError;
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, KeyId};
 use crate::domain::time::Timestamp;
 
 /// An API key as stored.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct ApiKey {
     /// The connection it opens.
-    pub connection_id: String,
+    pub connection_id: ConnectionId,
     /// Its id, which is no secret.
-    pub key_id: String,
+    pub key_id: KeyId,
     /// What people call it.
     pub name: String,
     /// SHA-256 of the key.
@@ -75,7 +75,7 @@ pub async fn list_keys(tx: &mut Tx, connection: &ConnectionId) -> Result<Vec<Api
 pub async fn revoke_key(
     tx: &mut Tx,
     connection: &ConnectionId,
-    key_id: &str,
+    key_id: &KeyId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let revoked = Statement::new(
@@ -94,7 +94,7 @@ pub async fn revoke_key(
 pub async fn touch_key(
     tx: &mut Tx,
     connection: &ConnectionId,
-    key_id: &str,
+    key_id: &KeyId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     Statement::new(

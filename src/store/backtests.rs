@@ -7,7 +7,7 @@ use super::db::Tx;
 use super::error::StoreError;
 use super::json::instant;
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{BacktestId, ConnectionId};
 use crate::domain::time::Timestamp;
 
 const TABLE: &str = "backtests";
@@ -16,7 +16,7 @@ const TABLE: &str = "backtests";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBacktest {
     /// Its id.
-    pub id: String,
+    pub id: BacktestId,
     /// The node that runs it.
     pub node: String,
     /// What is tried.
@@ -35,7 +35,7 @@ pub struct StoredBacktest {
 
 #[derive(FromRow)]
 struct Row {
-    backtest_id: String,
+    backtest_id: BacktestId,
     node: String,
     draft: String,
     days: Option<i64>,
@@ -80,7 +80,7 @@ pub async fn insert_backtest(
 pub async fn move_backtest(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &BacktestId,
     (standing, is_over): (&str, bool),
     seen_at: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -102,7 +102,7 @@ pub async fn move_backtest(
 pub async fn get_backtest(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &BacktestId,
 ) -> Result<Option<StoredBacktest>, StoreError> {
     let row: Option<Row> = Statement::new(
         "SELECT backtest_id, node, draft, days, asked_at, standing, is_over, seen_at

@@ -47,7 +47,7 @@ pub struct BatchItem {
     pub qualification: QualificationId,
     /// What it does.
     pub action: ItemAction,
-    /// What is given (positive) or taken back (positive as well).
+    /// What is given (positive) or taken back (negative).
     pub amounts: Vec<Reward>,
     /// Why: a stable code.
     pub reason: String,

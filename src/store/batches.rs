@@ -306,15 +306,6 @@ pub async fn list_batches(
     rows.into_iter().map(BatchRow::read).collect()
 }
 
-/// The newest batch.
-pub async fn latest_batch(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-) -> Result<Option<Batch>, StoreError> {
-    let found = list_batches(tx, connection, None, 1).await?;
-    Ok(found.into_iter().next())
-}
-
 /// Batches that are not done, oldest first: to be resumed.
 pub async fn open_batches(
     tx: &mut Tx,

@@ -156,27 +156,6 @@ pub async fn find_by_keys(
     rows.into_iter().map(read).collect()
 }
 
-/// Values of one kind that lead to several customers, with how many: most first.
-pub async fn shared_values(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    kind: &KeyKind,
-    limit: u32,
-) -> Result<Vec<(String, i64)>, StoreError> {
-    Statement::new(
-        "SELECT key_value, COUNT(*) FROM customer_keys
-         WHERE connection_id = $1 AND key_kind = $2
-         GROUP BY key_value HAVING COUNT(*) > 1
-         ORDER BY COUNT(*) DESC, key_value
-         LIMIT $3",
-    )
-    .bind(connection)
-    .bind(kind.name())
-    .bind(limit)
-    .fetch_all(tx)
-    .await
-}
-
 /// Adds keys to what is there. Keys are only ever added while facts are folded: facts grow,
 /// and a key that no longer leads anywhere costs a look, never a verdict.
 pub async fn add_customer_keys(

@@ -8,7 +8,6 @@ use super::json::{from_json, instant, to_json};
 use super::statement::Statement;
 use crate::domain::decision::{Choice, Decision, Subject};
 use crate::domain::ids::{CampaignId, CaseId, ConnectionId, DecisionId, ReferralId};
-use crate::domain::time::Timestamp;
 
 const TABLE: &str = "decisions";
 
@@ -126,19 +125,6 @@ pub async fn decision_page(
     .fetch_all(tx)
     .await?;
     read(rows)
-}
-
-/// When the newest decision was taken.
-pub async fn newest_decision(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-) -> Result<Option<Timestamp>, StoreError> {
-    let (newest,): (Option<i64>,) =
-        Statement::new("SELECT MAX(decided_at) FROM decisions WHERE connection_id = $1")
-            .bind(connection)
-            .fetch_one(tx)
-            .await?;
-    newest.map(|newest| instant(TABLE, newest)).transpose()
 }
 
 /// Every decision that links a customer to a referral or refuses a referral outright, in order

@@ -142,36 +142,6 @@ impl Engine {
         }
     }
 
-    /// Every index and primary key: `table_name`, `index_name` (`primary` for keys), `is_unique`,
-    /// `is_partial` (0, 1), `columns` (comma-separated, in order).
-    pub const fn indexes_sql(self) -> &'static str {
-        match self {
-            Self::Sqlite => {
-                "SELECT m.name AS table_name,
-                        CASE i.origin WHEN 'pk' THEN 'primary' ELSE i.name END AS index_name,
-                        CAST(i.\"unique\" AS INTEGER) AS is_unique, CAST(i.partial AS INTEGER) AS is_partial,
-                        (SELECT group_concat(k.name, ',' ORDER BY k.seqno) FROM pragma_index_info(i.name) AS k) AS columns
-                 FROM sqlite_master AS m JOIN pragma_index_list(m.name) AS i
-                 WHERE m.type = 'table' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'
-                 ORDER BY 1, 2"
-            }
-            Self::Postgres => {
-                "SELECT t.relname::text COLLATE \"C\" AS table_name,
-                        CASE WHEN x.indisprimary THEN 'primary' ELSE i.relname::text END COLLATE \"C\" AS index_name,
-                        x.indisunique::int::bigint AS is_unique,
-                        (x.indpred IS NOT NULL)::int::bigint AS is_partial,
-                        (SELECT string_agg(a.attname::text, ',' ORDER BY k.n)
-                         FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS k (attnum, n)
-                         JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = k.attnum) AS columns
-                 FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid
-                 JOIN pg_class AS t ON t.oid = x.indrelid
-                 JOIN pg_namespace AS s ON s.oid = t.relnamespace
-                 WHERE s.nspname = current_schema() AND t.relname NOT LIKE '\\_sqlx%'
-                 ORDER BY 1, 2"
-            }
-        }
-    }
-
     /// Keeps others from writing to these tables (quoted, comma-separated) until the transaction
     /// ends, and the copy itself from it as well unless it `writes`. On SQLite a transaction that
     /// writes is alone already.

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::db::Tx;
 use super::error::StoreError;
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, KeyId};
 use crate::domain::time::Timestamp;
 
 /// A request that came before under the same key.
@@ -25,7 +25,7 @@ pub struct KeptAnswer {
 pub async fn take_key(
     tx: &mut Tx,
     connection: &ConnectionId,
-    key_id: &str,
+    key_id: &KeyId,
     idempotency_key: &str,
     request_digest: &[u8; 32],
     now: Timestamp,
@@ -62,7 +62,7 @@ pub async fn take_key(
 pub async fn keep_answer(
     tx: &mut Tx,
     connection: &ConnectionId,
-    key_id: &str,
+    key_id: &KeyId,
     idempotency_key: &str,
     (status, body): (u16, &[u8]),
 ) -> Result<(), StoreError> {
@@ -96,7 +96,7 @@ pub async fn forget_before(
 pub async fn release_key(
     tx: &mut Tx,
     connection: &ConnectionId,
-    key_id: &str,
+    key_id: &KeyId,
     idempotency_key: &str,
 ) -> Result<(), StoreError> {
     Statement::new(

@@ -5,21 +5,21 @@ use sqlx::FromRow;
 use super::db::Tx;
 use super::error::StoreError;
 use super::statement::Statement;
-use crate::domain::ids::{ConnectionId, CustomerId, ReferralId};
+use crate::domain::ids::{CampaignId, ConnectionId, CustomerId, NearMissId, ReferralId};
 
 /// A near miss. Its id follows from what it is about, so that it is recorded once.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct NearMiss {
     /// Its id.
-    pub near_miss_id: String,
+    pub near_miss_id: NearMissId,
     /// What kind it is: a stable code.
     pub kind: String,
     /// In which campaign.
-    pub campaign_id: Option<String>,
+    pub campaign_id: Option<CampaignId>,
     /// Of which referral.
-    pub referral_id: Option<String>,
+    pub referral_id: Option<ReferralId>,
     /// Of which customer.
-    pub customer_id: Option<String>,
+    pub customer_id: Option<CustomerId>,
     /// In words.
     pub detail: String,
     /// When it was found first, unix seconds.
@@ -60,7 +60,7 @@ pub async fn insert_near_misses(
 pub async fn list_near_misses(
     tx: &mut Tx,
     connection: &ConnectionId,
-    after: Option<(i64, &str)>,
+    after: Option<(i64, &NearMissId)>,
     limit: u32,
 ) -> Result<Vec<NearMiss>, StoreError> {
     let statement = Statement::new(
@@ -88,8 +88,8 @@ pub async fn near_misses_about(
     connection: &ConnectionId,
     referrals: &[ReferralId],
     customers: &[CustomerId],
-) -> Result<Vec<String>, StoreError> {
-    let mut found: Vec<(String,)> = Statement::new(
+) -> Result<Vec<NearMissId>, StoreError> {
+    let mut found: Vec<(NearMissId,)> = Statement::new(
         "SELECT near_miss_id FROM near_misses
          WHERE connection_id = $1 AND referral_id IN ({rows})",
     )
@@ -97,7 +97,7 @@ pub async fn near_misses_about(
     .list(referrals)
     .fetch_all(tx)
     .await?;
-    let alone: Vec<(String,)> = Statement::new(
+    let alone: Vec<(NearMissId,)> = Statement::new(
         "SELECT near_miss_id FROM near_misses
          WHERE connection_id = $1 AND referral_id IS NULL AND customer_id IN ({rows})",
     )
@@ -106,7 +106,7 @@ pub async fn near_misses_about(
     .fetch_all(tx)
     .await?;
     found.extend(alone);
-    let mut ids: Vec<String> = found.into_iter().map(|(id,)| id).collect();
+    let mut ids: Vec<NearMissId> = found.into_iter().map(|(id,)| id).collect();
     ids.sort_unstable();
     Ok(ids)
 }
@@ -115,7 +115,7 @@ pub async fn near_misses_about(
 pub async fn delete_near_misses(
     tx: &mut Tx,
     connection: &ConnectionId,
-    ids: &[String],
+    ids: &[NearMissId],
 ) -> Result<u64, StoreError> {
     Statement::new("DELETE FROM near_misses WHERE connection_id = $1 AND near_miss_id IN ({rows})")
         .bind(connection)
@@ -128,7 +128,7 @@ pub async fn delete_near_misses(
 pub async fn get_near_miss(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &NearMissId,
 ) -> Result<Option<NearMiss>, StoreError> {
     Statement::new(
         "SELECT near_miss_id, kind, campaign_id, referral_id, customer_id, detail, found_at

@@ -216,29 +216,6 @@ pub async fn upsert_objects(
     Ok(())
 }
 
-/// One page of all objects in order of (name of kind, id): for `verify` and backtests.
-pub async fn object_page(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    after: Option<&ObjectKey>,
-    limit: u32,
-) -> Result<Vec<StoredObject>, StoreError> {
-    let (kind, id) = after.map_or(("", ""), |key| (key.kind.name(), key.id.as_str()));
-    let rows = Statement::new(
-        "SELECT kind, object_id, group_id, customer_id, state FROM objects
-         WHERE connection_id = $1 AND (kind, object_id) > ($2, $3)
-         ORDER BY kind, object_id
-         LIMIT $4",
-    )
-    .bind(connection)
-    .bind(kind)
-    .bind(id)
-    .bind(limit)
-    .fetch_all(tx)
-    .await?;
-    read(rows)
-}
-
 /// One page of the objects of one kind, in order of id.
 pub async fn objects_of_kind(
     tx: &mut Tx,

@@ -6,14 +6,14 @@ use sqlx::FromRow;
 use super::db::Tx;
 use super::error::StoreError;
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, OutboxId};
 use crate::domain::time::Timestamp;
 
 /// A message as stored.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct OutboxMessage {
     /// Its id, the same at every attempt.
-    pub outbox_id: String,
+    pub outbox_id: OutboxId,
     /// What happened: a stable name.
     pub topic: String,
     /// To what it happened.
@@ -34,6 +34,26 @@ pub async fn insert_messages(
     connection: &ConnectionId,
     messages: &[OutboxMessage],
 ) -> Result<(), StoreError> {
+    insert(tx, connection, messages, None).await
+}
+
+/// Adds messages that are delivered by us, from `due_at` on; one that is there already (by id)
+/// stays as it is.
+pub async fn queue_messages(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    messages: &[OutboxMessage],
+    due_at: Timestamp,
+) -> Result<(), StoreError> {
+    insert(tx, connection, messages, Some(due_at)).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    connection: &ConnectionId,
+    messages: &[OutboxMessage],
+    due_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
     let of_one_moment = |a: &OutboxMessage, b: &OutboxMessage| {
         let of = |one: &OutboxMessage| (one.created_at, one.delivered_at, one.attempts);
         of(a) == of(b)
@@ -46,8 +66,8 @@ pub async fn insert_messages(
         Statement::new(
             "WITH message (outbox_id, topic, subject_id, payload) AS ({rows})
              INSERT INTO outbox (connection_id, outbox_id, topic, subject_id, payload, created_at,
-                                 delivered_at, attempts)
-             SELECT $1, m.outbox_id, m.topic, m.subject_id, m.payload, $2, $3, $4
+                                 delivered_at, attempts, due_at)
+             SELECT $1, m.outbox_id, m.topic, m.subject_id, m.payload, $2, $3, $4, $5
              FROM message AS m WHERE 1 = 1
              ON CONFLICT (connection_id, outbox_id) DO NOTHING",
         )
@@ -55,6 +75,7 @@ pub async fn insert_messages(
         .bind(first.created_at)
         .bind(first.delivered_at)
         .bind(first.attempts)
+        .bind(due_at)
         .rows(some.iter().map(|message| {
             [
                 (&message.outbox_id).into(),
@@ -122,7 +143,7 @@ pub async fn tell_messages(
 pub async fn load_messages(
     tx: &mut Tx,
     connection: &ConnectionId,
-    ids: &[String],
+    ids: &[OutboxId],
 ) -> Result<Vec<OutboxMessage>, StoreError> {
     let mut found: Vec<OutboxMessage> = Statement::new(
         "SELECT outbox_id, topic, subject_id, payload, created_at, delivered_at, attempts
@@ -134,48 +155,6 @@ pub async fn load_messages(
     .await?;
     found.sort_by(|a, b| a.outbox_id.cmp(&b.outbox_id));
     Ok(found)
-}
-
-/// How many messages wait.
-pub async fn count_waiting(tx: &mut Tx, connection: &ConnectionId) -> Result<i64, StoreError> {
-    let (count,) = Statement::new(
-        "SELECT COUNT(*) FROM outbox WHERE connection_id = $1 AND delivered_at IS NULL",
-    )
-    .bind(connection)
-    .fetch_one(tx)
-    .await?;
-    Ok(count)
-}
-
-/// Adds messages that are delivered by us, from `due_at` on; one that is there already (by id)
-/// stays as it is.
-pub async fn queue_messages(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    messages: &[OutboxMessage],
-    due_at: Timestamp,
-) -> Result<(), StoreError> {
-    Statement::new(
-        "INSERT INTO outbox (connection_id, outbox_id, topic, subject_id, payload, created_at,
-                             attempts, due_at)
-         {rows}
-         ON CONFLICT (connection_id, outbox_id) DO NOTHING",
-    )
-    .rows(messages.iter().map(|message| {
-        [
-            connection.into(),
-            (&message.outbox_id).into(),
-            (&message.topic).into(),
-            (&message.subject_id).into(),
-            (&message.payload).into(),
-            message.created_at.into(),
-            message.attempts.into(),
-            due_at.into(),
-        ]
-    }))
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Takes the messages of topics that begin like this and are due, the longest due first, and
@@ -213,7 +192,7 @@ pub async fn take_due(
 pub async fn deliver(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &OutboxId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     Statement::new(
@@ -232,7 +211,7 @@ pub async fn deliver(
 pub async fn fail(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &OutboxId,
     failure: &str,
     again_at: Option<Timestamp>,
 ) -> Result<(), StoreError> {

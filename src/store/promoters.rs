@@ -68,25 +68,6 @@ async fn read(
     rows.into_iter().map(&mut read).collect()
 }
 
-/// Registers a promoter; [`StoreError::Taken`] if the id, or a coupon id, is taken.
-pub async fn insert_promoter(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    promoter: &Promoter,
-    created_at: Timestamp,
-) -> Result<(), StoreError> {
-    let promoters = std::slice::from_ref(promoter);
-    let insert = Statement::new(
-        "INSERT INTO promoters (connection_id, promoter_id, name, email, folded_email, code,
-                                stripe_customer_id, suspended, created_at)
-         {rows}",
-    );
-    with_promoters(insert, connection, promoters, created_at)
-        .execute(tx)
-        .await?;
-    replace_coupons(tx, connection, promoters).await
-}
-
 /// Writes promoters as given, over what was there, coupons included (imports); each id at most
 /// once. `created_at` holds for new ones. [`StoreError::Taken`] if a coupon id is another's.
 pub async fn upsert_promoters(

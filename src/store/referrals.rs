@@ -66,30 +66,6 @@ pub async fn insert_referrals(
     Ok(())
 }
 
-/// Writes referrals as given, over what was there (imports); each id at most once.
-/// `created_at` holds for new ones.
-pub async fn upsert_referrals(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-    referrals: &[Referral],
-    created_at: Timestamp,
-) -> Result<(), StoreError> {
-    let insert = Statement::new(
-        "INSERT INTO referrals (connection_id, referral_id, campaign_id, promoter_id, email,
-                                folded_email, uid, stripe_customer_id, referred_at, created_at)
-         {rows}
-         ON CONFLICT (connection_id, referral_id) DO UPDATE
-         SET campaign_id = excluded.campaign_id, promoter_id = excluded.promoter_id,
-             email = excluded.email, folded_email = excluded.folded_email, uid = excluded.uid,
-             stripe_customer_id = excluded.stripe_customer_id,
-             referred_at = excluded.referred_at",
-    );
-    with_referrals(insert, connection, referrals, created_at)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
 /// Gives a referral to another promoter; [`StoreError::Stale`] if it is not `from`'s any more,
 /// [`StoreError::Refused`] if the other is unknown.
 pub async fn reassign_referral(
@@ -293,21 +269,4 @@ pub async fn referral_page(
     .fetch_all(tx)
     .await?;
     read(rows)
-}
-
-/// How many referrals each campaign has.
-pub async fn count_by_campaign(
-    tx: &mut Tx,
-    connection: &ConnectionId,
-) -> Result<BTreeMap<CampaignId, i64>, StoreError> {
-    let rows: Vec<(String, i64)> = Statement::new(
-        "SELECT campaign_id, COUNT(*) FROM referrals WHERE connection_id = $1 GROUP BY campaign_id",
-    )
-    .bind(connection)
-    .fetch_all(tx)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(campaign, count)| (CampaignId::new(campaign), count))
-        .collect())
 }

@@ -15,9 +15,9 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Session {
     /// Its id, which opens nothing.
-    pub session_id: String,
+    pub session_id: SessionId,
     /// Whose.
-    pub user_id: String,
+    pub user_id: UserId,
     /// When it began, unix seconds.
     pub created_at: i64,
     /// When it was used last, unix seconds, to the minute or so.
@@ -54,11 +54,11 @@ pub async fn insert_session(
 
 #[derive(FromRow)]
 struct Row {
-    connection_id: String,
-    session_id: String,
+    connection_id: ConnectionId,
+    session_id: SessionId,
     seen_at: i64,
     ends_at: i64,
-    user_id: String,
+    user_id: UserId,
     email: String,
     name: String,
     role: String,
@@ -98,13 +98,13 @@ pub async fn session_by_hash(
     let email = email_or_none(USERS, Some(row.email))?;
     Ok(Some(InForce {
         signed: Signed {
-            user: row.user_id.into(),
+            user: row.user_id,
             name: row.name,
             email: email.ok_or_else(|| StoreError::unreadable(USERS, "no email"))?,
             role: name(USERS, &row.role, Role::parse)?,
-            connection: row.connection_id.into(),
+            connection: row.connection_id,
             promoter: row.promoter_id.map(PromoterId::from),
-            session: row.session_id.into(),
+            session: row.session_id,
         },
         seen_at: row.seen_at,
         ends_at: row.ends_at,

@@ -3,10 +3,14 @@
 
 use std::borrow::Cow;
 
+use sqlx::error::BoxDynError;
+use sqlx::{Database, Decode, Type};
+
 use crate::domain::email::CanonicalEmail;
 use crate::domain::ids::{
-    AccountId, BatchId, CampaignId, CaseId, ConnectionId, CouponId, CustomerId, DecisionId,
-    EventId, PaymentId, PromoterId, QualificationId, ReferralId, RevisionId, SessionId, UserId,
+    AccountId, BacktestId, BatchId, CampaignId, CaseId, ConnectionId, CouponId, CustomerId,
+    DecisionId, EndpointId, EventId, KeyId, MessageId, NearMissId, OutboxId, PaymentId, PromoterId,
+    QualificationId, ReferralId, RevisionId, SessionId, UserId,
 };
 use crate::domain::time::Timestamp;
 
@@ -143,6 +147,7 @@ macro_rules! from_ids {
 
 from_ids!(
     AccountId,
+    BacktestId,
     BatchId,
     CampaignId,
     CanonicalEmail,
@@ -151,12 +156,59 @@ from_ids!(
     CouponId,
     CustomerId,
     DecisionId,
+    EndpointId,
     EventId,
+    KeyId,
+    MessageId,
+    NearMissId,
+    OutboxId,
     PaymentId,
     PromoterId,
     QualificationId,
     ReferralId,
     RevisionId,
+    SessionId,
+    UserId
+);
+
+/// Ids that a row of a table is read into as they are; any text that was stored is one.
+macro_rules! ids_of_columns {
+    ($($name:ident),*) => {$(
+        impl<D: Database> Type<D> for $name
+        where
+            String: Type<D>,
+        {
+            fn type_info() -> D::TypeInfo {
+                <String as Type<D>>::type_info()
+            }
+
+            fn compatible(column: &D::TypeInfo) -> bool {
+                <String as Type<D>>::compatible(column)
+            }
+        }
+        impl<'r, D: Database> Decode<'r, D> for $name
+        where
+            String: Decode<'r, D>,
+        {
+            fn decode(value: D::ValueRef<'r>) -> Result<Self, BoxDynError> {
+                <String as Decode<'r, D>>::decode(value).map(Self::from)
+            }
+        }
+    )*};
+}
+
+ids_of_columns!(
+    BacktestId,
+    CampaignId,
+    ConnectionId,
+    CustomerId,
+    EndpointId,
+    EventId,
+    KeyId,
+    MessageId,
+    NearMissId,
+    OutboxId,
+    ReferralId,
     SessionId,
     UserId
 );

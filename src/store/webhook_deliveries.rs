@@ -7,7 +7,7 @@ use super::db::Tx;
 use super::error::StoreError;
 use super::json::stored_names;
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, EndpointId, MessageId, OutboxId};
 use crate::domain::time::Timestamp;
 
 stored_names! {
@@ -26,11 +26,11 @@ stored_names! {
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Delivery {
     /// The endpoint.
-    pub endpoint_id: String,
+    pub endpoint_id: EndpointId,
     /// The message, by the id that receivers see; the same at every attempt and endpoint.
-    pub message_id: String,
+    pub message_id: MessageId,
     /// The message in the outbox.
-    pub outbox_id: String,
+    pub outbox_id: OutboxId,
     /// What happened.
     pub topic: String,
     /// When it happened, unix seconds.
@@ -64,7 +64,7 @@ impl Delivery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// The message.
-    pub message_id: String,
+    pub message_id: MessageId,
     /// HTTP's number of the answer, if there was one.
     pub status: Option<i64>,
     /// Why it failed; nothing if it was delivered.
@@ -112,8 +112,8 @@ pub async fn due_endpoints(
     tx: &mut Tx,
     connection: &ConnectionId,
     now: Timestamp,
-) -> Result<Vec<String>, StoreError> {
-    let due: Vec<(String,)> = Statement::new(
+) -> Result<Vec<EndpointId>, StoreError> {
+    let due: Vec<(EndpointId,)> = Statement::new(
         "SELECT e.endpoint_id FROM webhook_endpoints AS e
          WHERE e.connection_id = $1 AND e.enabled = 1
            AND EXISTS (SELECT 1 FROM webhook_deliveries AS d
@@ -134,7 +134,7 @@ pub async fn due_endpoints(
 pub async fn take_deliveries(
     tx: &mut Tx,
     connection: &ConnectionId,
-    endpoint: &str,
+    endpoint: &EndpointId,
     (now, again_at): (Timestamp, Timestamp),
     limit: u32,
 ) -> Result<Vec<Delivery>, StoreError> {
@@ -165,7 +165,7 @@ pub async fn take_deliveries(
 pub async fn end_deliveries(
     tx: &mut Tx,
     connection: &ConnectionId,
-    endpoint: &str,
+    endpoint: &EndpointId,
     ended: &[Ended],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -201,9 +201,9 @@ pub async fn end_deliveries(
 pub async fn list_deliveries(
     tx: &mut Tx,
     connection: &ConnectionId,
-    endpoint: &str,
+    endpoint: &EndpointId,
     state: Option<DeliveryState>,
-    after: Option<(i64, &str)>,
+    after: Option<(i64, &MessageId)>,
     limit: u32,
 ) -> Result<Vec<Delivery>, StoreError> {
     let only = match state {
@@ -230,8 +230,8 @@ pub async fn list_deliveries(
 pub async fn get_delivery(
     tx: &mut Tx,
     connection: &ConnectionId,
-    endpoint: &str,
-    message: &str,
+    endpoint: &EndpointId,
+    message: &MessageId,
 ) -> Result<Option<Delivery>, StoreError> {
     Statement::new(SELECT)
         .text(" AND message_id = $3")
@@ -246,8 +246,8 @@ pub async fn get_delivery(
 pub async fn redeliver(
     tx: &mut Tx,
     connection: &ConnectionId,
-    endpoint: &str,
-    message: &str,
+    endpoint: &EndpointId,
+    message: &MessageId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let done = Statement::new(
@@ -290,7 +290,7 @@ pub async fn forget_deliveries(
 pub async fn forget_deliveries_of(
     tx: &mut Tx,
     connection: &ConnectionId,
-    endpoint: &str,
+    endpoint: &EndpointId,
     limit: u32,
 ) -> Result<u64, StoreError> {
     Statement::new(

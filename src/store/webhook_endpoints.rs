@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::db::Tx;
 use super::error::StoreError;
 use super::statement::Statement;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, EndpointId};
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
 
@@ -17,7 +17,7 @@ pub const EVERY_TOPIC: &str = "*";
 #[derive(Clone, PartialEq, Eq, FromRow)]
 pub struct WebhookEndpoint {
     /// Its id.
-    pub endpoint_id: String,
+    pub endpoint_id: EndpointId,
     /// Where messages are posted.
     pub url: String,
     /// What people say of it.
@@ -119,7 +119,7 @@ pub async fn insert_endpoint(
 pub async fn get_endpoint(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &EndpointId,
 ) -> Result<Option<WebhookEndpoint>, StoreError> {
     Statement::new(SELECT)
         .text(" AND endpoint_id = $2")
@@ -178,7 +178,7 @@ pub async fn change_endpoint(
 pub async fn delete_endpoint(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &EndpointId,
 ) -> Result<bool, StoreError> {
     let gone = Statement::new(
         "DELETE FROM webhook_endpoints WHERE connection_id = $1 AND endpoint_id = $2",
@@ -195,7 +195,7 @@ pub async fn delete_endpoint(
 pub async fn note_outcome(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &EndpointId,
     (succeeded, failures): (bool, i64),
     now: Timestamp,
 ) -> Result<Option<i64>, StoreError> {
@@ -227,7 +227,7 @@ pub async fn note_outcome(
 pub async fn disable_endpoint(
     tx: &mut Tx,
     connection: &ConnectionId,
-    id: &str,
+    id: &EndpointId,
     reason: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {

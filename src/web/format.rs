@@ -4,6 +4,7 @@
 use crate::domain::email::CanonicalEmail;
 use crate::domain::money::Money;
 use crate::domain::time::{DAY_SECONDS, Timestamp};
+use crate::http::words::capital;
 
 /// `4,251.90 USD`: in the decimals of its currency, thousands apart.
 pub fn money(money: Money) -> String {
@@ -122,10 +123,7 @@ pub fn short_hash(hash: &str) -> &str {
 
 /// A stable code as words: `duplicate_customers` → `Duplicate customers`.
 pub fn code_words(code: &str) -> String {
-    let spaced = code.replace(['_', '-'], " ");
-    let mut letters = spaced.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
+    capital(&code.replace(['_', '-'], " "))
 }
 
 /// Who made a change, as people say it: `user:Mara Lind` → `Mara Lind`.

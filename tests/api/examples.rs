@@ -365,7 +365,7 @@ async fn webhooks(r: &mut Recorder) {
     let rotated = r.take(operation("rotate_webhook_secret").at(&id)).await;
     // Told by the server's own worker.
     let message = qualify::store::outbox::OutboxMessage {
-        outbox_id: "example".to_owned(),
+        outbox_id: "example".into(),
         topic: "qualification.settled".to_owned(),
         subject_id: "example".to_owned(),
         payload: "{}".to_owned(),

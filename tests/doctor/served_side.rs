@@ -207,6 +207,78 @@ async fn the_page_shows_what_is_stored_at_once_and_asks_on_the_second_look() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn those_who_ask_at_one_time_are_told_one_answer() {
+    let stripe = Stripe::healthy(BASE_URL).await;
+    let served = start(&stripe).await;
+    let cookie = session(&served, Role::Admin).await;
+    let bearer = key(&served, "doctor:read", 6).await;
+    // One that nobody else is beside, on a server of its own: what one look asks.
+    let alone = start(&stripe).await;
+    let other = session(&alone, Role::Owner).await;
+    get(&alone, "/doctor?stripe=now", ("cookie", &other)).await;
+    alone.end().await;
+    let of_one = std::mem::take(&mut stripe.world().asked);
+    assert!(of_one.len() >= 5, "{of_one:?}");
+
+    let page = || get(&served, "/doctor?stripe=now", ("cookie", &cookie));
+    let api = || get(&served, "/api/v1/doctor", ("authorization", &bearer));
+    let (pages, answers) = tokio::join!(
+        futures_util::future::join_all((0..6).map(|_| page())),
+        futures_util::future::join_all((0..6).map(|_| api())),
+    );
+    for answer in pages {
+        assert!(
+            answer.body.contains("the key is of acct_1"),
+            "{}",
+            answer.body
+        );
+        assert!(
+            answer.body.contains("Stripe was asked at <time"),
+            "{}",
+            answer.body
+        );
+    }
+    for answer in answers {
+        let found = report(&answer);
+        assert_eq!(found["stripe"], "asked");
+        assert_eq!(
+            found["stripe_asked_at"], found["at"],
+            "the test's clock stands still"
+        );
+    }
+    assert_eq!(
+        stripe.world().asked.len(),
+        of_one.len(),
+        "asked once for twelve"
+    );
+    // Nor again a moment later.
+    page().await;
+    api().await;
+    assert_eq!(stripe.world().asked.len(), of_one.len());
+    let offline = ("authorization", bearer.as_str());
+    let offline = report(&get(&served, "/api/v1/doctor?offline=true", offline).await);
+    assert!(offline["stripe_asked_at"].is_null());
+    // A coupon of somebody new has not been asked about: that is asked.
+    let ana = json!({ "id": "prom_ana", "name": "Ana", "coupons": ["ANA10"] });
+    let writer = key(&served, "promoters:write", 8).await;
+    let request = Request {
+        method: "POST".to_owned(),
+        path: "/api/v1/promoters".to_owned(),
+        headers: vec![
+            ("authorization".to_owned(), writer),
+            ("content-type".to_owned(), "application/json".to_owned()),
+        ],
+        body: ana.to_string().into_bytes(),
+        ..Request::default()
+    };
+    assert_eq!(send(served.server.local_addr, &request).await.status, 201);
+    let found = report(&api().await);
+    assert_eq!(check(&found, "coupons_exist")["state"], "ok");
+    assert!(stripe.world().asked.len() > of_one.len());
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stripe_that_never_answers_does_not_hold_the_page() {
     let stripe = Stripe::healthy(BASE_URL).await;
     stripe.world().is_silent = true;

@@ -96,7 +96,7 @@ impl Bench {
         let message = |id: String| OutboxMessage {
             payload: format!(r#"{{"qualification":"{id}"}}"#),
             subject_id: id.clone(),
-            outbox_id: id,
+            outbox_id: id.into(),
             topic: topic.to_owned(),
             created_at: self.clock.now().unix(),
             delivered_at: None,

@@ -166,7 +166,7 @@ async fn what_always_fails_is_given_up_and_can_be_sent_again() {
     bench.work().await;
     assert_eq!(receiver.got().len(), 14);
     assert_eq!(bench.audited("webhook.redelivered").await.len(), 2);
-    let nothing = bench.hooks.redeliver(&id, "msg_nothing", &by).await;
+    let nothing = bench.hooks.redeliver(&id, &"msg_nothing".into(), &by).await;
     assert!(nothing.is_err());
 }
 

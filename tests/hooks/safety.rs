@@ -148,7 +148,7 @@ async fn secrets_are_kept_encrypted_and_nowhere_else() {
     let bytes = std::fs::read(file).unwrap();
     let has = |needle: &[u8]| bytes.windows(needle.len()).any(|part| part == needle);
     assert!(
-        has(id.as_bytes()),
+        has(id.as_str().as_bytes()),
         "the file is the one that was looked for"
     );
     for (secret, raw) in secrets.iter().zip(&raw) {

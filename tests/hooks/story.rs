@@ -14,7 +14,7 @@ mod served;
 
 use served::{Served, at};
 
-const RULES: &str = r#"schema = 1
+pub const RULES: &str = r#"schema = 1
 id     = "spring"
 name   = "Spring: spend $50 in 30 days"
 
@@ -87,6 +87,19 @@ impl Api {
         self.done("POST", "/referrals", Some(body)).await;
         email
     }
+
+    /// Somebody of Ana's who pays enough.
+    async fn wins(&self, name: &str) {
+        let email = self.refer(name).await;
+        let customer = format!("cus_{name}");
+        self.served
+            .customer(&customer, &email, "2026-03-02T10:00:00Z")
+            .await;
+        let charge = format!("ch_{name}");
+        self.served
+            .payment(&charge, &customer, 6_000, "2026-03-03T10:00:00Z")
+            .await;
+    }
 }
 
 /// The message of that type about something, once it has come.
@@ -133,20 +146,8 @@ async fn what_happens_is_told_in_the_shapes_of_the_api() {
     api.served
         .payment("ch_cy", "cus_cy2", 9_000, "2026-03-03T10:00:00Z")
         .await;
-    let email = api.refer("bo").await;
-    api.served
-        .customer("cus_bo", &email, "2026-03-02T10:00:00Z")
-        .await;
-    api.served
-        .payment("ch_bo", "cus_bo", 6_000, "2026-03-03T10:00:00Z")
-        .await;
-    let email = api.refer("di").await;
-    api.served
-        .customer("cus_di", &email, "2026-03-02T10:00:00Z")
-        .await;
-    api.served
-        .payment("ch_di", "cus_di", 6_000, "2026-03-03T10:00:00Z")
-        .await;
+    api.wins("bo").await;
+    api.wins("di").await;
 
     let opened = told(&receiver, "case.opened", "ref_cy").await;
     let cases = api.get("/cases").await;
@@ -358,13 +359,7 @@ async fn without_settings_it_says_what_to_set() {
 async fn where_nobody_is_told_nothing_more_is_written() {
     let api = Api::start(&[]).await;
     api.furnish().await;
-    let email = api.refer("bo").await;
-    api.served
-        .customer("cus_bo", &email, "2026-03-02T10:00:00Z")
-        .await;
-    api.served
-        .payment("ch_bo", "cus_bo", 6_000, "2026-03-03T10:00:00Z")
-        .await;
+    api.wins("bo").await;
     api.served.clock.set(at("2026-03-20T10:00:00Z"));
     api.served.catch_up().await;
     let app = &api.served.server.app;

@@ -107,6 +107,15 @@ impl Browser {
         answer.body
     }
 
+    /// A page that has to be there and say this.
+    pub async fn says(&self, path: &str, says: &str) -> Answer {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let body = &answer.body;
+        assert!(body.contains(says), "{path} does not say {says}: {body}");
+        answer
+    }
+
     pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
         let mut body = String::new();
         for (name, value) in form {

@@ -177,7 +177,7 @@ async fn of_another_node(browser: &Browser, id: &str) {
         "reason": "cheaper", "as_file": true,
     });
     let backtest = StoredBacktest {
-        id: id.to_owned(),
+        id: id.into(),
         node: "node_another".to_owned(),
         draft: draft.to_string(),
         days: Some(90),
@@ -243,7 +243,9 @@ async fn what_came_of_a_backtest_outlives_the_memory_of_its_process() {
     // Bounded: a backtest of nothing is done at once, or never.
     for _ in 0..1_000 {
         let mut tx = app.db.read().await.unwrap();
-        let stored = get_backtest(&mut tx, &app.connection, &id).await.unwrap();
+        let stored = get_backtest(&mut tx, &app.connection, &id.as_str().into())
+            .await
+            .unwrap();
         tx.rollback().await.unwrap();
         let stored = stored.unwrap();
         if stored.is_over {

@@ -568,13 +568,7 @@ async fn every_entry_of_the_office_answers() {
         ("/admin/audit", "Became the first owner"),
         ("/admin/audit?who=system&what=batch.run", "Nothing found"),
     ] {
-        let answer = browser.get(path).await;
-        assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        assert!(
-            answer.body.contains(says),
-            "{path} does not say {says}: {}",
-            answer.body
-        );
+        browser.says(path, says).await;
     }
     for path in [
         "/admin/batches/nothing",

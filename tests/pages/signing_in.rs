@@ -100,13 +100,7 @@ async fn every_page_of_an_empty_connection_says_what_to_do() {
         ("/reports", "No rewards"),
         ("/account", "this one"),
     ] {
-        let answer = browser.get(path).await;
-        assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        assert!(
-            answer.body.contains(says),
-            "{path} does not say {says}: {}",
-            answer.body
-        );
+        let answer = browser.says(path, says).await;
         assert_eq!(answer.headers["cache-control"], "no-store", "{path}");
         let policy = &answer.headers["content-security-policy"];
         assert!(

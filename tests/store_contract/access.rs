@@ -34,8 +34,8 @@ fn at(seconds: i64) -> Timestamp {
 
 async fn a_key_opens_until_it_is_revoked(db: &Db) {
     let key = ApiKey {
-        connection_id: "main".to_owned(),
-        key_id: "key_1".to_owned(),
+        connection_id: "main".into(),
+        key_id: "key_1".into(),
         name: "CI".to_owned(),
         hash: vec![7; 32],
         scopes: "read".to_owned(),
@@ -47,14 +47,24 @@ async fn a_key_opens_until_it_is_revoked(db: &Db) {
     insert_key(&mut tx, &key).await.unwrap();
     assert_eq!(key_by_hash(&mut tx, &[7; 32]).await.unwrap(), Some(key));
     assert_eq!(key_by_hash(&mut tx, &[8; 32]).await.unwrap(), None);
-    touch_key(&mut tx, &conn(), "key_1", at(5)).await.unwrap();
+    touch_key(&mut tx, &conn(), &"key_1".into(), at(5))
+        .await
+        .unwrap();
     assert!(
-        !revoke_key(&mut tx, &"other".into(), "key_1", at(6))
+        !revoke_key(&mut tx, &"other".into(), &"key_1".into(), at(6))
             .await
             .unwrap()
     );
-    assert!(revoke_key(&mut tx, &conn(), "key_1", at(6)).await.unwrap());
-    assert!(!revoke_key(&mut tx, &conn(), "key_1", at(7)).await.unwrap());
+    assert!(
+        revoke_key(&mut tx, &conn(), &"key_1".into(), at(6))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !revoke_key(&mut tx, &conn(), &"key_1".into(), at(7))
+            .await
+            .unwrap()
+    );
     assert_eq!(key_by_hash(&mut tx, &[7; 32]).await.unwrap(), None);
     let listed = list_keys(&mut tx, &conn()).await.unwrap();
     assert_eq!(
@@ -66,20 +76,20 @@ async fn a_key_opens_until_it_is_revoked(db: &Db) {
 async fn a_repeated_request_gets_the_first_answer(db: &Db) {
     let mut tx = db.begin().await.unwrap();
     let digest = [1; 32];
-    let first = take_key(&mut tx, &conn(), "key_1", "abc", &digest, at(1))
+    let first = take_key(&mut tx, &conn(), &"key_1".into(), "abc", &digest, at(1))
         .await
         .unwrap();
     assert_eq!(first, None);
-    let at_work = take_key(&mut tx, &conn(), "key_1", "abc", &digest, at(1))
+    let at_work = take_key(&mut tx, &conn(), &"key_1".into(), "abc", &digest, at(1))
         .await
         .unwrap();
     assert_eq!(at_work.unwrap().status, None);
-    keep_answer(&mut tx, &conn(), "key_1", "abc", (201, b"{}"))
+    keep_answer(&mut tx, &conn(), &"key_1".into(), "abc", (201, b"{}"))
         .await
         .unwrap();
-    let twice = keep_answer(&mut tx, &conn(), "key_1", "abc", (500, b"")).await;
+    let twice = keep_answer(&mut tx, &conn(), &"key_1".into(), "abc", (500, b"")).await;
     assert!(matches!(twice, Err(StoreError::Stale { .. })));
-    let kept = take_key(&mut tx, &conn(), "key_1", "abc", &[2; 32], at(2))
+    let kept = take_key(&mut tx, &conn(), &"key_1".into(), "abc", &[2; 32], at(2))
         .await
         .unwrap()
         .unwrap();
@@ -88,7 +98,7 @@ async fn a_repeated_request_gets_the_first_answer(db: &Db) {
         (Some(201), Some(&b"{}"[..]))
     );
     assert_eq!(kept.request_digest, digest);
-    let others = take_key(&mut tx, &conn(), "key_2", "abc", &digest, at(9))
+    let others = take_key(&mut tx, &conn(), &"key_2".into(), "abc", &digest, at(9))
         .await
         .unwrap();
     assert_eq!(others, None);
@@ -99,26 +109,28 @@ async fn a_request_that_failed_gives_its_key_back(db: &Db) {
     let mut tx = db.begin().await.unwrap();
     let digest = [1; 32];
     for (key_id, key, seconds) in [("k", "a", 1), ("k", "b", 2), ("other", "a", 3)] {
-        let taken = take_key(&mut tx, &conn(), key_id, key, &digest, at(seconds)).await;
+        let taken = take_key(&mut tx, &conn(), &key_id.into(), key, &digest, at(seconds)).await;
         assert_eq!(taken.unwrap(), None);
     }
-    keep_answer(&mut tx, &conn(), "k", "b", (200, b"{}"))
+    keep_answer(&mut tx, &conn(), &"k".into(), "b", (200, b"{}"))
         .await
         .unwrap();
     // Of the one request, and not one that is answered.
     for key in ["a", "b"] {
-        release_key(&mut tx, &conn(), "k", key).await.unwrap();
+        release_key(&mut tx, &conn(), &"k".into(), key)
+            .await
+            .unwrap();
     }
-    let free = take_key(&mut tx, &conn(), "k", "a", &digest, at(4)).await;
+    let free = take_key(&mut tx, &conn(), &"k".into(), "a", &digest, at(4)).await;
     assert_eq!(free.unwrap(), None);
-    let kept = take_key(&mut tx, &conn(), "k", "b", &digest, at(4)).await;
+    let kept = take_key(&mut tx, &conn(), &"k".into(), "b", &digest, at(4)).await;
     assert_eq!(kept.unwrap().unwrap().status, Some(200));
     // Of what began before an instant and never ended: the other key's.
     let stuck = release_stuck(&mut tx, &"elsewhere".into(), at(4)).await;
     assert_eq!(stuck.unwrap(), 0);
     let stuck = release_stuck(&mut tx, &conn(), at(4)).await;
     assert_eq!(stuck.unwrap(), 1);
-    let free = take_key(&mut tx, &conn(), "other", "a", &digest, at(5)).await;
+    let free = take_key(&mut tx, &conn(), &"other".into(), "a", &digest, at(5)).await;
     assert_eq!(free.unwrap(), None);
 }
 

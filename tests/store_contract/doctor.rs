@@ -261,7 +261,7 @@ async fn webhooks_and_events_of_the_other_mode(db: &Db) {
 
 async fn mails_that_were_given_up_and_people_to_write_to(db: &Db) {
     let message = |id: &str, topic: &str, created_at| OutboxMessage {
-        outbox_id: id.to_owned(),
+        outbox_id: id.into(),
         topic: topic.to_owned(),
         subject_id: "u".to_owned(),
         payload: "{}".to_owned(),
@@ -287,7 +287,7 @@ async fn mails_that_were_given_up_and_people_to_write_to(db: &Db) {
         ("old", None),
         ("hook", None),
     ] {
-        fail(&mut tx, &conn(), id, "no such mailbox", again)
+        fail(&mut tx, &conn(), &id.into(), "no such mailbox", again)
             .await
             .unwrap();
     }

@@ -1,6 +1,6 @@
 //! Webhook endpoints, and what became of telling them.
 
-use qualify::domain::ids::ConnectionId;
+use qualify::domain::ids::{ConnectionId, MessageId};
 use qualify::domain::time::Timestamp;
 use qualify::domain::topic::Topic;
 use qualify::store::webhook_deliveries::{
@@ -36,7 +36,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn endpoint(id: &str, topics: &str) -> WebhookEndpoint {
     WebhookEndpoint {
-        endpoint_id: id.to_owned(),
+        endpoint_id: id.into(),
         url: format!("https://{id}.example/"),
         description: String::new(),
         topics: topics.to_owned(),
@@ -56,9 +56,9 @@ fn endpoint(id: &str, topics: &str) -> WebhookEndpoint {
 
 fn delivery(endpoint: &str, message: &str, created_at: i64) -> Delivery {
     Delivery {
-        endpoint_id: endpoint.to_owned(),
-        message_id: message.to_owned(),
-        outbox_id: format!("out_{message}"),
+        endpoint_id: endpoint.into(),
+        message_id: message.into(),
+        outbox_id: format!("out_{message}").into(),
         topic: "case.opened".to_owned(),
         created_at,
         attempts: 0,
@@ -86,10 +86,13 @@ async fn an_endpoint_is_changed_from_what_it_was(db: &Db) {
     );
     assert!(list_endpoints(&mut tx, &other()).await.unwrap().is_empty());
     assert_eq!(
-        get_endpoint(&mut tx, &conn(), "a").await.unwrap(),
+        get_endpoint(&mut tx, &conn(), &"a".into()).await.unwrap(),
         Some(a.clone())
     );
-    assert_eq!(get_endpoint(&mut tx, &other(), "a").await.unwrap(), None);
+    assert_eq!(
+        get_endpoint(&mut tx, &other(), &"a".into()).await.unwrap(),
+        None
+    );
     assert!(a.wants("batch.settled") && b.wants("case.opened") && !b.wants("batch.settled"));
     let after = WebhookEndpoint {
         url: "https://new.example/".to_owned(),
@@ -102,7 +105,10 @@ async fn an_endpoint_is_changed_from_what_it_was(db: &Db) {
         ..a.clone()
     };
     change_endpoint(&mut tx, &conn(), &after).await.unwrap();
-    let read = get_endpoint(&mut tx, &conn(), "a").await.unwrap().unwrap();
+    let read = get_endpoint(&mut tx, &conn(), &"a".into())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         read,
         WebhookEndpoint {
@@ -124,9 +130,21 @@ async fn an_endpoint_is_changed_from_what_it_was(db: &Db) {
     );
     add(&mut tx, &[endpoint("c", "*")]).await;
     assert_eq!(wanted_topics(&mut tx, &conn(), all).await.unwrap(), all);
-    assert!(!delete_endpoint(&mut tx, &other(), "c").await.unwrap());
-    assert!(delete_endpoint(&mut tx, &conn(), "c").await.unwrap());
-    assert!(!delete_endpoint(&mut tx, &conn(), "c").await.unwrap());
+    assert!(
+        !delete_endpoint(&mut tx, &other(), &"c".into())
+            .await
+            .unwrap()
+    );
+    assert!(
+        delete_endpoint(&mut tx, &conn(), &"c".into())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !delete_endpoint(&mut tx, &conn(), &"c".into())
+            .await
+            .unwrap()
+    );
     tx.commit().await.unwrap();
 }
 
@@ -134,7 +152,7 @@ async fn failures_are_counted_and_end(db: &Db) {
     let mut tx = db.begin().await.unwrap();
     add(&mut tx, &[endpoint("a", "*")]).await;
     let note = async |tx: &mut Tx, succeeded, failures, seconds| {
-        note_outcome(tx, &conn(), "a", (succeeded, failures), at(seconds))
+        note_outcome(tx, &conn(), &"a".into(), (succeeded, failures), at(seconds))
             .await
             .unwrap()
     };
@@ -144,25 +162,34 @@ async fn failures_are_counted_and_end(db: &Db) {
         Some(10),
         "since the first"
     );
-    let read = get_endpoint(&mut tx, &conn(), "a").await.unwrap().unwrap();
+    let read = get_endpoint(&mut tx, &conn(), &"a".into())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((read.failures, read.version), (5, 1));
     assert_eq!(note(&mut tx, true, 1, 30).await, None);
-    let read = get_endpoint(&mut tx, &conn(), "a").await.unwrap().unwrap();
+    let read = get_endpoint(&mut tx, &conn(), &"a".into())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((read.failures, read.failing_since), (0, None));
-    let nobody = note_outcome(&mut tx, &other(), "a", (false, 1), at(1)).await;
+    let nobody = note_outcome(&mut tx, &other(), &"a".into(), (false, 1), at(1)).await;
     assert_eq!(nobody.unwrap(), None);
 
     assert!(
-        disable_endpoint(&mut tx, &conn(), "a", "gone", at(40))
+        disable_endpoint(&mut tx, &conn(), &"a".into(), "gone", at(40))
             .await
             .unwrap()
     );
     assert!(
-        !disable_endpoint(&mut tx, &conn(), "a", "again", at(41))
+        !disable_endpoint(&mut tx, &conn(), &"a".into(), "again", at(41))
             .await
             .unwrap()
     );
-    let read = get_endpoint(&mut tx, &conn(), "a").await.unwrap().unwrap();
+    let read = get_endpoint(&mut tx, &conn(), &"a".into())
+        .await
+        .unwrap()
+        .unwrap();
     let seen = (
         read.is_enabled(),
         read.disabled_reason.as_deref(),
@@ -180,7 +207,7 @@ async fn a_delivery_is_taken_by_one(db: &Db) {
         &[endpoint("a", "*"), endpoint("b", "*"), endpoint("off", "*")],
     )
     .await;
-    disable_endpoint(&mut tx, &conn(), "off", "gone", at(1))
+    disable_endpoint(&mut tx, &conn(), &"off".into(), "gone", at(1))
         .await
         .unwrap();
     let mut all: Vec<Delivery> = (0..6)
@@ -200,11 +227,11 @@ async fn a_delivery_is_taken_by_one(db: &Db) {
     );
     assert_eq!(
         due_endpoints(&mut tx, &conn(), at(10)).await.unwrap(),
-        ["a"]
+        ["a".into()]
     );
     assert_eq!(
         due_endpoints(&mut tx, &conn(), at(50)).await.unwrap(),
-        ["a", "b"]
+        ["a".into(), "b".into()]
     );
     assert!(
         due_endpoints(&mut tx, &other(), at(50))
@@ -217,7 +244,7 @@ async fn a_delivery_is_taken_by_one(db: &Db) {
     let take = |seconds: i64| async move {
         let mut tx = db.begin().await.unwrap();
         let times = (at(seconds), at(seconds + 100));
-        let taken = take_deliveries(&mut tx, &conn(), "a", times, 3)
+        let taken = take_deliveries(&mut tx, &conn(), &"a".into(), times, 3)
             .await
             .unwrap();
         tokio::task::yield_now().await;
@@ -230,7 +257,7 @@ async fn a_delivery_is_taken_by_one(db: &Db) {
     let (one, two) = tokio::join!(take(20), take(20));
     let mut taken = [one, two].concat();
     taken.sort();
-    let expected: Vec<(String, i64)> = (0..6).map(|n| (format!("m{n}"), 1)).collect();
+    let expected: Vec<(MessageId, i64)> = (0..6).map(|n| (format!("m{n}").into(), 1)).collect();
     assert_eq!(taken, expected, "each by one");
     assert!(take(119).await.is_empty(), "held");
 }
@@ -242,11 +269,11 @@ async fn an_attempt_ends_and_may_begin_again(db: &Db) {
         .collect();
     insert_deliveries(&mut tx, &conn(), &all).await.unwrap();
     let times = (at(20), at(120));
-    let taken = take_deliveries(&mut tx, &conn(), "a", times, 9).await;
+    let taken = take_deliveries(&mut tx, &conn(), &"a".into(), times, 9).await;
     assert_eq!(taken.unwrap().len(), 4);
     tx.commit().await.unwrap();
     let ended = |message: &str, failure: Option<&str>, again_at: Option<i64>| Ended {
-        message_id: message.to_owned(),
+        message_id: message.into(),
         status: Some(if failure.is_some() { 500 } else { 200 }),
         failure: failure.map(str::to_owned),
         again_at: again_at.map(at),
@@ -257,17 +284,17 @@ async fn an_attempt_ends_and_may_begin_again(db: &Db) {
         ended("m1", Some("answered 500"), Some(60)),
         ended("m2", Some("answered 500"), None),
     ];
-    end_deliveries(&mut tx, &conn(), "a", &all, at(21))
+    end_deliveries(&mut tx, &conn(), &"a".into(), &all, at(21))
         .await
         .unwrap();
     // What is delivered stays delivered.
     let late = [ended("m0", Some("late"), Some(70))];
-    end_deliveries(&mut tx, &conn(), "a", &late, at(22))
+    end_deliveries(&mut tx, &conn(), &"a".into(), &late, at(22))
         .await
         .unwrap();
     let mut states = Vec::new();
     for message in ["m0", "m1", "m2", "m3"] {
-        let found = get_delivery(&mut tx, &conn(), "a", message)
+        let found = get_delivery(&mut tx, &conn(), &"a".into(), &message.into())
             .await
             .unwrap()
             .unwrap();
@@ -281,7 +308,9 @@ async fn an_attempt_ends_and_may_begin_again(db: &Db) {
     ];
     assert_eq!(states, expected);
     assert_eq!(
-        get_delivery(&mut tx, &other(), "a", "m0").await.unwrap(),
+        get_delivery(&mut tx, &other(), &"a".into(), &"m0".into())
+            .await
+            .unwrap(),
         None
     );
 
@@ -291,10 +320,10 @@ async fn an_attempt_ends_and_may_begin_again(db: &Db) {
         ("m2", true),
         ("nothing", false),
     ] {
-        let again = redeliver(&mut tx, &conn(), "a", message, at(30)).await;
+        let again = redeliver(&mut tx, &conn(), &"a".into(), &message.into(), at(30)).await;
         assert_eq!(again.unwrap(), done, "{message}");
     }
-    let again = get_delivery(&mut tx, &conn(), "a", "m0")
+    let again = get_delivery(&mut tx, &conn(), &"a".into(), &"m0".into())
         .await
         .unwrap()
         .unwrap();
@@ -303,18 +332,11 @@ async fn an_attempt_ends_and_may_begin_again(db: &Db) {
         (DeliveryState::Waiting, 0, Some(30))
     );
     let times = (at(60), at(160));
-    let due = take_deliveries(&mut tx, &conn(), "a", times, 9).await;
+    let due = take_deliveries(&mut tx, &conn(), &"a".into(), times, 9).await;
     let due = due.unwrap().into_iter();
-    let mut due: Vec<(String, i64)> = due.map(|d| (d.message_id, d.attempts)).collect();
+    let mut due: Vec<(MessageId, i64)> = due.map(|d| (d.message_id, d.attempts)).collect();
     due.sort();
-    assert_eq!(
-        due,
-        [
-            ("m0".to_owned(), 1),
-            ("m1".to_owned(), 2),
-            ("m2".to_owned(), 1)
-        ]
-    );
+    assert_eq!(due, [("m0".into(), 1), ("m1".into(), 2), ("m2".into(), 1)]);
     tx.commit().await.unwrap();
 }
 
@@ -326,24 +348,25 @@ async fn deliveries_are_listed_and_forgotten(db: &Db) {
     all.push(delivery("gone", "m9", 10));
     insert_deliveries(&mut tx, &conn(), &all).await.unwrap();
     let ended = [Ended {
-        message_id: "m1".to_owned(),
+        message_id: "m1".into(),
         status: Some(200),
         failure: None,
         again_at: None,
     }];
-    end_deliveries(&mut tx, &conn(), "a", &ended, at(20))
+    end_deliveries(&mut tx, &conn(), &"a".into(), &ended, at(20))
         .await
         .unwrap();
     let ids = async |tx: &mut Tx, state, after, limit| {
-        let rows = list_deliveries(tx, &conn(), "a", state, after, limit)
+        let rows = list_deliveries(tx, &conn(), &"a".into(), state, after, limit)
             .await
             .unwrap();
         rows.into_iter()
-            .map(|row| row.message_id)
+            .map(|row| row.message_id.to_string())
             .collect::<Vec<_>>()
     };
     assert_eq!(ids(&mut tx, None, None, 3).await, ["m4", "m3", "m2"]);
-    assert_eq!(ids(&mut tx, None, Some((11, "m2")), 9).await, ["m1", "m0"]);
+    let last = MessageId::from("m2");
+    assert_eq!(ids(&mut tx, None, Some((11, &last)), 9).await, ["m1", "m0"]);
     assert_eq!(
         ids(&mut tx, Some(DeliveryState::Delivered), None, 9).await,
         ["m1"]
@@ -359,7 +382,7 @@ async fn deliveries_are_listed_and_forgotten(db: &Db) {
             .await
             .is_empty()
     );
-    let of_another = list_deliveries(&mut tx, &other(), "a", None, None, 9).await;
+    let of_another = list_deliveries(&mut tx, &other(), &"a".into(), None, None, 9).await;
     assert!(of_another.unwrap().is_empty());
 
     assert_eq!(
@@ -383,13 +406,13 @@ async fn deliveries_are_listed_and_forgotten(db: &Db) {
     );
     assert_eq!(ids(&mut tx, None, None, 9).await, ["m4", "m3", "m2"]);
     assert_eq!(
-        forget_deliveries_of(&mut tx, &conn(), "a", 2)
+        forget_deliveries_of(&mut tx, &conn(), &"a".into(), 2)
             .await
             .unwrap(),
         2
     );
     assert_eq!(
-        forget_deliveries_of(&mut tx, &conn(), "a", 2)
+        forget_deliveries_of(&mut tx, &conn(), &"a".into(), 2)
             .await
             .unwrap(),
         1

@@ -71,11 +71,11 @@ async fn events_are_summed_up_by_id(db: &Db) {
 
 async fn one_near_miss_is_found_by_its_id(db: &Db) {
     let near = NearMiss {
-        near_miss_id: "near_1".to_owned(),
+        near_miss_id: "near_1".into(),
         kind: "email_differs".to_owned(),
-        campaign_id: Some("spring".to_owned()),
+        campaign_id: Some("spring".into()),
         referral_id: None,
-        customer_id: Some("cus_1".to_owned()),
+        customer_id: Some("cus_1".into()),
         detail: "a dot more".to_owned(),
         found_at: 5,
     };
@@ -85,10 +85,14 @@ async fn one_near_miss_is_found_by_its_id(db: &Db) {
         .unwrap();
     tx.commit().await.unwrap();
     let mut tx = db.read().await.unwrap();
-    let found = get_near_miss(&mut tx, &conn(), "near_1").await.unwrap();
+    let found = get_near_miss(&mut tx, &conn(), &"near_1".into())
+        .await
+        .unwrap();
     assert_eq!(found, Some(near));
     for (connection, id) in [(conn(), "near_2"), (other(), "near_1")] {
-        let found = get_near_miss(&mut tx, &connection, id).await.unwrap();
+        let found = get_near_miss(&mut tx, &connection, &id.into())
+            .await
+            .unwrap();
         assert_eq!(found, None);
     }
 }
@@ -178,26 +182,28 @@ async fn a_key_is_given_back_unless_it_was_answered(db: &Db) {
     let digest = [1; 32];
     let mut tx = db.begin().await.unwrap();
     for key in ["open", "answered"] {
-        let free = take_key(&mut tx, &conn(), "key_1", key, &digest, at(1)).await;
+        let free = take_key(&mut tx, &conn(), &"key_1".into(), key, &digest, at(1)).await;
         assert_eq!(free.unwrap(), None);
     }
-    keep_answer(&mut tx, &conn(), "key_1", "answered", (200, b"{}"))
+    keep_answer(&mut tx, &conn(), &"key_1".into(), "answered", (200, b"{}"))
         .await
         .unwrap();
     for key in ["open", "answered", "never taken"] {
-        release_key(&mut tx, &conn(), "key_1", key).await.unwrap();
+        release_key(&mut tx, &conn(), &"key_1".into(), key)
+            .await
+            .unwrap();
     }
-    let again = take_key(&mut tx, &conn(), "key_1", "open", &digest, at(2)).await;
+    let again = take_key(&mut tx, &conn(), &"key_1".into(), "open", &digest, at(2)).await;
     assert_eq!(again.unwrap(), None);
     // Another connection and another API key have keys of their own.
-    release_key(&mut tx, &other(), "key_1", "open")
+    release_key(&mut tx, &other(), &"key_1".into(), "open")
         .await
         .unwrap();
-    release_key(&mut tx, &conn(), "key_2", "open")
+    release_key(&mut tx, &conn(), &"key_2".into(), "open")
         .await
         .unwrap();
     for key in ["open", "answered"] {
-        let taken = take_key(&mut tx, &conn(), "key_1", key, &digest, at(3)).await;
+        let taken = take_key(&mut tx, &conn(), &"key_1".into(), key, &digest, at(3)).await;
         assert!(taken.unwrap().is_some(), "{key}");
     }
     tx.commit().await.unwrap();
@@ -212,18 +218,26 @@ async fn keys_of_a_node_that_died_are_given_back(db: &Db) {
         (conn(), "young", 9),
         (other(), "old", 1),
     ] {
-        let free = take_key(&mut tx, &connection, "k", key, &digest, at(taken_at)).await;
+        let free = take_key(
+            &mut tx,
+            &connection,
+            &"k".into(),
+            key,
+            &digest,
+            at(taken_at),
+        )
+        .await;
         assert_eq!(free.unwrap(), None);
     }
-    keep_answer(&mut tx, &conn(), "k", "answered", (200, b"{}"))
+    keep_answer(&mut tx, &conn(), &"k".into(), "answered", (200, b"{}"))
         .await
         .unwrap();
     let released = release_stuck(&mut tx, &conn(), at(9)).await.unwrap();
     assert_eq!(released, 1);
-    let free = take_key(&mut tx, &conn(), "k", "old", &digest, at(10)).await;
+    let free = take_key(&mut tx, &conn(), &"k".into(), "old", &digest, at(10)).await;
     assert_eq!(free.unwrap(), None);
     for (connection, key) in [(conn(), "answered"), (conn(), "young"), (other(), "old")] {
-        let taken = take_key(&mut tx, &connection, "k", key, &digest, at(10)).await;
+        let taken = take_key(&mut tx, &connection, &"k".into(), key, &digest, at(10)).await;
         assert!(taken.unwrap().is_some(), "{key}");
     }
     tx.commit().await.unwrap();

@@ -10,7 +10,7 @@ use qualify::store::Db;
 use qualify::store::customer_keys::{KeyKind, add_customer_keys, find_customers};
 use qualify::store::decisions::{insert_decision, linking_decisions};
 use qualify::store::dirty::{Weight, claim_dirty, clear_dirty, mark_campaign, mark_promoters};
-use qualify::store::promoters::insert_promoter;
+use qualify::store::promoters::upsert_promoters;
 use qualify::store::referrals::insert_referrals;
 
 contract!(
@@ -51,7 +51,7 @@ async fn whoever_a_change_touches_is_marked(db: &Db) {
             stripe_customer_id: None,
             suspended: false,
         };
-        insert_promoter(&mut tx, &conn(), &promoter, at(1))
+        upsert_promoters(&mut tx, &conn(), std::slice::from_ref(&promoter), at(1))
             .await
             .unwrap();
         let referral = Referral {

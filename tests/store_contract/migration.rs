@@ -5,9 +5,8 @@ use std::path::Path;
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::ledger::Account;
 use qualify::store::batch_items::items_of_qualification;
-use qualify::store::batches::latest_batch;
+use qualify::store::batches::list_batches;
 use qualify::store::ledger::{balances, transaction_page, transactions_of_qualifications};
-use qualify::store::outbox::count_waiting;
 use qualify::store::qualifications::load_qualifications;
 use qualify::store::{ConnectOptions, Db};
 use sqlx::AssertSqlSafe;
@@ -100,9 +99,12 @@ async fn what_was_settled_is_there_still(db: &Db, engine: &str) {
         .await
         .unwrap();
     assert_eq!(of.len(), 1);
-    let batch = latest_batch(&mut tx, &live).await.unwrap().unwrap();
+    let batch = list_batches(&mut tx, &live, None, 1)
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!((batch.id.as_str(), batch.plan_items), ("b2", 1));
-    assert_eq!(count_waiting(&mut tx, &live).await.unwrap(), 1);
+    assert_eq!(crate::waiting(&mut tx, &live).await, 1);
     tx.rollback().await.unwrap();
     // The place of a person is held by what was settled.
     let taken = "INSERT INTO qualifications VALUES ('live', 'q4', 'spring', 'r4', 'c1', 'ana',

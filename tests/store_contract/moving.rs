@@ -49,8 +49,8 @@ async fn every_kind_of_value_is_copied_to_both_engines(db: &Db) {
     let mut hash = [0; 32];
     hash[1] = 255;
     let key = ApiKey {
-        connection_id: "main".to_owned(),
-        key_id: "key_\"'\\ Ünï 👋\n".to_owned(),
+        connection_id: "main".into(),
+        key_id: "key_\"'\\ Ünï 👋\n".into(),
         name: String::new(),
         hash: hash.to_vec(),
         scopes: "*".to_owned(),
@@ -60,7 +60,7 @@ async fn every_kind_of_value_is_copied_to_both_engines(db: &Db) {
     };
     let mut tx = db.begin().await.unwrap();
     insert_key(&mut tx, &key).await.unwrap();
-    let taken = take_key(&mut tx, &conn, "key_1", "open", &[7; 32], at).await;
+    let taken = take_key(&mut tx, &conn, &"key_1".into(), "open", &[7; 32], at).await;
     assert_eq!(taken.unwrap(), None);
     // More rows than are copied at a time.
     let many = (0..2_100).map(|n| format!("cus_{n}")).collect();

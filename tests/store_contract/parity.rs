@@ -8,6 +8,36 @@ use qualify::store::{ConnectOptions, Db, Statement};
 type Column = (String, String, String, i64);
 type Index = (String, String, i64, i64, String);
 
+/// Every index and primary key: table, index (`primary` for keys), whether it is unique, whether
+/// it is partial (0, 1), its columns (comma-separated, in order).
+const fn indexes_sql(db: &Db) -> &'static str {
+    match db {
+            Db::Sqlite { .. } => {
+                "SELECT m.name AS table_name,
+                        CASE i.origin WHEN 'pk' THEN 'primary' ELSE i.name END AS index_name,
+                        CAST(i.\"unique\" AS INTEGER) AS is_unique, CAST(i.partial AS INTEGER) AS is_partial,
+                        (SELECT group_concat(k.name, ',' ORDER BY k.seqno) FROM pragma_index_info(i.name) AS k) AS columns
+                 FROM sqlite_master AS m JOIN pragma_index_list(m.name) AS i
+                 WHERE m.type = 'table' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\'
+                 ORDER BY 1, 2"
+            }
+            Db::Postgres(_) => {
+                "SELECT t.relname::text COLLATE \"C\" AS table_name,
+                        CASE WHEN x.indisprimary THEN 'primary' ELSE i.relname::text END COLLATE \"C\" AS index_name,
+                        x.indisunique::int::bigint AS is_unique,
+                        (x.indpred IS NOT NULL)::int::bigint AS is_partial,
+                        (SELECT string_agg(a.attname::text, ',' ORDER BY k.n)
+                         FROM unnest(x.indkey::int2[]) WITH ORDINALITY AS k (attnum, n)
+                         JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = k.attnum) AS columns
+                 FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid
+                 JOIN pg_class AS t ON t.oid = x.indrelid
+                 JOIN pg_namespace AS s ON s.oid = t.relnamespace
+                 WHERE s.nspname = current_schema() AND t.relname NOT LIKE '\\_sqlx%'
+                 ORDER BY 1, 2"
+            }
+        }
+}
+
 async fn shape(db: &Db) -> (Vec<Column>, Vec<Index>) {
     let mut tx = db.read().await.unwrap();
     let engine = db.engine();
@@ -15,7 +45,7 @@ async fn shape(db: &Db) -> (Vec<Column>, Vec<Index>) {
         .fetch_all(&mut tx)
         .await
         .unwrap();
-    let mut indexes: Vec<Index> = Statement::new(engine.indexes_sql())
+    let mut indexes: Vec<Index> = Statement::new(indexes_sql(db))
         .fetch_all(&mut tx)
         .await
         .unwrap();

@@ -14,16 +14,15 @@ use qualify::store::connections::{
     Connection, get_connection, list_connections, upsert_connection,
 };
 use qualify::store::decisions::{
-    decision_page, decisions_of_referrals, decisions_on_cases, insert_decision, newest_decision,
+    decision_page, decisions_of_referrals, decisions_on_cases, insert_decision,
 };
 use qualify::store::promoters::{
-    all_coupons, get_promoter, insert_promoter, list_promoters, load_promoters, owners_of_codes,
-    owners_of_coupons, promoters_by_code, promoters_by_email, set_suspended, upsert_promoters,
+    all_coupons, get_promoter, list_promoters, load_promoters, owners_of_codes, owners_of_coupons,
+    promoters_by_code, promoters_by_email, set_suspended, upsert_promoters,
 };
 use qualify::store::referrals::{
-    ReferralFilter, count_by_campaign, get_referral, insert_referrals, list_referrals,
-    load_referrals, referral_page, referrals_by_email, referrals_by_folded_email,
-    referrals_by_stripe_customer, referrals_by_uid, upsert_referrals,
+    ReferralFilter, get_referral, insert_referrals, list_referrals, load_referrals, referral_page,
+    referrals_by_email, referrals_by_folded_email, referrals_by_stripe_customer, referrals_by_uid,
 };
 use qualify::store::{Db, Statement, StoreError};
 
@@ -162,14 +161,14 @@ async fn a_stale_edit_of_a_campaign_is_refused(db: &Db) {
 async fn a_coupon_belongs_to_one_promoter(db: &Db) {
     let mut tx = db.begin().await.unwrap();
     let (ana, ben) = (promoter("ana", &["A1", "A2"]), promoter("ben", &["B1"]));
-    insert_promoter(&mut tx, &conn(), &ana, at(1))
+    upsert_promoters(&mut tx, &conn(), std::slice::from_ref(&ana), at(1))
         .await
         .unwrap();
-    insert_promoter(&mut tx, &conn(), &ben, at(1))
+    upsert_promoters(&mut tx, &conn(), std::slice::from_ref(&ben), at(1))
         .await
         .unwrap();
     // The same coupon in another connection is another coupon.
-    insert_promoter(&mut tx, &"other".into(), &ana, at(1))
+    upsert_promoters(&mut tx, &"other".into(), std::slice::from_ref(&ana), at(1))
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -270,7 +269,7 @@ async fn promoters_are_found_and_changed(db: &Db) {
 
 async fn referrals_are_found_by_every_key(db: &Db) {
     let mut tx = db.begin().await.unwrap();
-    insert_promoter(&mut tx, &conn(), &promoter("ana", &[]), at(1))
+    upsert_promoters(&mut tx, &conn(), &[promoter("ana", &[])], at(1))
         .await
         .unwrap();
     let (a, b) = (
@@ -278,13 +277,6 @@ async fn referrals_are_found_by_every_key(db: &Db) {
         referral("r2", "ana", "b@x.io", 20),
     );
     insert_referrals(&mut tx, &conn(), &[b.clone(), a.clone()], at(30))
-        .await
-        .unwrap();
-    let old = Referral {
-        uid: None,
-        ..b.clone()
-    };
-    upsert_referrals(&mut tx, &conn(), &[old, b.clone()], at(31))
         .await
         .unwrap();
 
@@ -342,8 +334,6 @@ async fn referrals_are_found_by_every_key(db: &Db) {
             .unwrap(),
         [b]
     );
-    let counts = count_by_campaign(&mut tx, &conn()).await.unwrap();
-    assert_eq!(counts.get("spring"), Some(&2));
 
     let nobodys = referral("r3", "nobody", "c@x.io", 1);
     let refused = insert_referrals(&mut tx, &conn(), &[nobodys], at(1)).await;
@@ -401,10 +391,6 @@ async fn decisions_are_only_added_to(db: &Db) {
         .await
         .unwrap();
     assert_eq!(page, [on_case]);
-    assert_eq!(
-        newest_decision(&mut tx, &conn()).await.unwrap(),
-        Some(at(3))
-    );
     let deleted = Statement::new("DELETE FROM decisions")
         .execute(&mut tx)
         .await;

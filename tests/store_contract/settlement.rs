@@ -1,7 +1,7 @@
 //! Qualifications, batches, the ledger and the outbox.
 
 use qualify::domain::currency::Currency;
-use qualify::domain::ids::{BatchId, ConnectionId};
+use qualify::domain::ids::{BatchId, ConnectionId, OutboxId};
 use qualify::domain::ledger::{Account, Entry};
 use qualify::domain::money::Money;
 use qualify::domain::time::Timestamp;
@@ -12,7 +12,7 @@ use qualify::store::batch_items::{
 };
 use qualify::store::batches::{
     Batch, BatchKind, BatchState, BatchTotals, Origin, batch_by_key, begin_execution, change_batch,
-    delete_batch, end_planning, get_batch, insert_batch, latest_batch, list_batches, open_batches,
+    delete_batch, end_planning, get_batch, insert_batch, list_batches, open_batches,
 };
 use qualify::store::ledger::{
     StatementFilter, Transaction, TransactionKind, accounts_without_balance, balance_page,
@@ -21,8 +21,8 @@ use qualify::store::ledger::{
     transactions_of_qualifications,
 };
 use qualify::store::outbox::{
-    OutboxMessage, count_waiting, forget_messages, insert_messages, is_untold, load_messages,
-    queue_messages, tell_messages,
+    OutboxMessage, forget_messages, insert_messages, is_untold, load_messages, queue_messages,
+    tell_messages,
 };
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::qualifications::{
@@ -363,8 +363,8 @@ async fn a_slot_is_planned_once(db: &Db) {
     let two = batch("b2", "slot:2", 2);
     insert_batch(&mut tx, &conn(), &two).await.unwrap();
     assert_eq!(
-        latest_batch(&mut tx, &conn()).await.unwrap(),
-        Some(two.clone())
+        list_batches(&mut tx, &conn(), None, 1).await.unwrap(),
+        [two.clone()]
     );
     assert_eq!(
         batch_by_key(&mut tx, &conn(), "slot:1").await.unwrap(),
@@ -733,7 +733,7 @@ async fn a_batch_says_that_it_is_carried_out(db: &Db) {
 
 async fn messages_are_told_once(db: &Db) {
     let message = |id: &str, topic: &str, created_at| OutboxMessage {
-        outbox_id: id.to_owned(),
+        outbox_id: id.into(),
         topic: topic.to_owned(),
         subject_id: "q1".to_owned(),
         payload: "{}".to_owned(),
@@ -754,7 +754,7 @@ async fn messages_are_told_once(db: &Db) {
     queue_messages(&mut tx, &conn(), &mail, at(5))
         .await
         .unwrap();
-    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 5);
+    assert_eq!(crate::waiting(&mut tx, &conn()).await, 5);
     assert!(is_untold(&mut tx, &conn(), at(3)).await.unwrap());
     assert!(
         !is_untold(&mut tx, &conn(), at(4)).await.unwrap(),
@@ -773,7 +773,10 @@ async fn messages_are_told_once(db: &Db) {
     let (a, b) = tokio::join!(take(), take());
     let mut told = [a, b].concat();
     told.sort_by_key(|message| message.created_at);
-    let ids: Vec<&str> = told.iter().map(|message| &*message.outbox_id).collect();
+    let ids: Vec<&str> = told
+        .iter()
+        .map(|message| message.outbox_id.as_str())
+        .collect();
     assert_eq!(ids, ["m1", "m2", "m3"], "each by one, and none from before");
     assert!(
         told.iter()
@@ -782,7 +785,7 @@ async fn messages_are_told_once(db: &Db) {
     assert!(take().await.is_empty());
 
     let mut tx = db.begin().await.unwrap();
-    let ids = ["m3", "m1", "gone"].map(str::to_owned);
+    let ids = ["m3", "m1", "gone"].map(OutboxId::from);
     let found = load_messages(&mut tx, &conn(), &ids).await.unwrap();
     assert_eq!(found, [told[0].clone(), told[2].clone()]);
     let of_another = load_messages(&mut tx, &"other".into(), &ids).await;

@@ -195,7 +195,7 @@ async fn a_promoter_is_shown_their_own_newest_first(db: &Db) {
 
 async fn a_backtest_moves_on_until_it_is_over(db: &Db) {
     let backtest = |id: &str, seconds| StoredBacktest {
-        id: id.to_owned(),
+        id: id.into(),
         node: "node_a".to_owned(),
         draft: "{}".to_owned(),
         days: Some(90),
@@ -212,9 +212,11 @@ async fn a_backtest_moves_on_until_it_is_over(db: &Db) {
             .await
             .unwrap();
     }
-    let found = get_backtest(&mut tx, &conn(), "b1").await.unwrap();
+    let found = get_backtest(&mut tx, &conn(), &"b1".into()).await.unwrap();
     assert_eq!(found.as_ref(), Some(&old));
-    let others = get_backtest(&mut tx, &elsewhere, "b1").await.unwrap();
+    let others = get_backtest(&mut tx, &elsewhere, &"b1".into())
+        .await
+        .unwrap();
     assert_eq!(others, None);
     for (connection, standing, moves) in [
         (&elsewhere, ("judging", false), false),
@@ -222,18 +224,24 @@ async fn a_backtest_moves_on_until_it_is_over(db: &Db) {
         (&conn(), ("stopped", true), true),
         (&conn(), ("done", true), false),
     ] {
-        let moved = move_backtest(&mut tx, connection, "b1", standing, at(110)).await;
+        let moved = move_backtest(&mut tx, connection, &"b1".into(), standing, at(110)).await;
         assert_eq!(moved.unwrap(), moves, "{standing:?}");
     }
-    let found = get_backtest(&mut tx, &conn(), "b1").await.unwrap().unwrap();
+    let found = get_backtest(&mut tx, &conn(), &"b1".into())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((found.standing.as_str(), found.is_over), ("stopped", true));
     assert_eq!(found.seen_at, at(110));
     // Whoever is older than what is kept goes with the next one.
     insert_backtest(&mut tx, &conn(), &backtest("b3", 300), at(150))
         .await
         .unwrap();
-    assert_eq!(get_backtest(&mut tx, &conn(), "b1").await.unwrap(), None);
-    let kept = get_backtest(&mut tx, &conn(), "b2").await.unwrap();
+    assert_eq!(
+        get_backtest(&mut tx, &conn(), &"b1".into()).await.unwrap(),
+        None
+    );
+    let kept = get_backtest(&mut tx, &conn(), &"b2".into()).await.unwrap();
     assert_eq!(kept, Some(new));
     tx.commit().await.unwrap();
 }

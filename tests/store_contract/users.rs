@@ -2,7 +2,7 @@
 
 use qualify::domain::access::Role;
 use qualify::domain::email::CanonicalEmail;
-use qualify::domain::ids::{ConnectionId, SessionId, UserId};
+use qualify::domain::ids::{ConnectionId, OutboxId, SessionId, UserId};
 use qualify::domain::time::Timestamp;
 use qualify::store::audit::{
     AuditFilter, BEGINNING, NewAuditRow, append_audit, audit_head, audit_page, list_audit,
@@ -13,8 +13,7 @@ use qualify::store::links::{
     void_links_of,
 };
 use qualify::store::outbox::{
-    OutboxMessage, count_waiting, deliver, fail, forget_messages, insert_messages, queue_messages,
-    take_due,
+    OutboxMessage, deliver, fail, forget_messages, insert_messages, queue_messages, take_due,
 };
 use qualify::store::promoters::upsert_promoters;
 use qualify::store::sessions::{
@@ -197,8 +196,8 @@ async fn two_owners_never_leave_none(db: &Db) {
 
 fn session(id: &str, user: &str) -> Session {
     Session {
-        session_id: id.to_owned(),
-        user_id: user.to_owned(),
+        session_id: id.into(),
+        user_id: user.into(),
         created_at: 10,
         seen_at: 10,
         idle_ends_at: 100,
@@ -462,7 +461,7 @@ async fn the_audit_log_is_only_added_to(db: &Db) {
 
 async fn a_mail_is_taken_by_one_and_tried_again(db: &Db) {
     let message = |id: &str, topic: &str| OutboxMessage {
-        outbox_id: id.to_owned(),
+        outbox_id: id.into(),
         topic: topic.to_owned(),
         subject_id: "usr_1".to_owned(),
         payload: "{}".to_owned(),
@@ -503,24 +502,28 @@ async fn a_mail_is_taken_by_one_and_tried_again(db: &Db) {
     let (a, b) = tokio::join!(take(10), take(10));
     let mut all = [a, b].concat();
     all.sort();
-    let expected: Vec<_> = (0..6).map(|n| (format!("m{n}"), 1)).collect();
+    let expected: Vec<(OutboxId, i64)> = (0..6).map(|n| (format!("m{n}").into(), 1)).collect();
     assert_eq!(all, expected, "each by one");
     assert!(take(109).await.is_empty(), "held");
     let mut tx = db.begin().await.unwrap();
-    deliver(&mut tx, &conn(), "m0", at(20)).await.unwrap();
-    fail(&mut tx, &conn(), "m1", "gone", None).await.unwrap();
-    fail(&mut tx, &conn(), "m2", "later", Some(at(50)))
+    deliver(&mut tx, &conn(), &"m0".into(), at(20))
+        .await
+        .unwrap();
+    fail(&mut tx, &conn(), &"m1".into(), "gone", None)
+        .await
+        .unwrap();
+    fail(&mut tx, &conn(), &"m2".into(), "later", Some(at(50)))
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(take(50).await, [("m2".to_owned(), 2)]);
+    assert_eq!(take(50).await, [("m2".into(), 2)]);
     let mut tx = db.begin().await.unwrap();
-    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 7);
+    assert_eq!(crate::waiting(&mut tx, &conn()).await, 7);
     let forgotten = forget_messages(&mut tx, &conn(), (false, at(2)), 5).await;
     assert_eq!(forgotten.unwrap(), 5, "no more than it was asked for");
     let forgotten = forget_messages(&mut tx, &conn(), (false, at(2)), 5).await;
     assert_eq!(forgotten.unwrap(), 2);
-    assert_eq!(count_waiting(&mut tx, &conn()).await.unwrap(), 0);
+    assert_eq!(crate::waiting(&mut tx, &conn()).await, 0);
     let forgotten = forget_messages(&mut tx, &conn(), (true, at(2)), 5).await;
     assert_eq!(forgotten.unwrap(), 1, "the one that was delivered");
 }

@@ -371,11 +371,11 @@ async fn a_case_changes_only_from_the_state_it_is_in(db: &Db) {
 
 async fn near_misses_are_recorded_once(db: &Db) {
     let near = |id: &str, found_at| NearMiss {
-        near_miss_id: id.to_owned(),
+        near_miss_id: id.into(),
         kind: "email_case".to_owned(),
-        campaign_id: Some("spring".to_owned()),
+        campaign_id: Some("spring".into()),
         referral_id: None,
-        customer_id: Some("cus_1".to_owned()),
+        customer_id: Some("cus_1".into()),
         detail: "the same but for a dot".to_owned(),
         found_at,
     };
@@ -387,21 +387,27 @@ async fn near_misses_are_recorded_once(db: &Db) {
         .await
         .unwrap();
     assert_eq!((new, again), (2, 1));
-    let one = get_near_miss(&mut tx, &conn(), "b").await.unwrap();
+    let one = get_near_miss(&mut tx, &conn(), &"b".into()).await.unwrap();
     assert_eq!(one, Some(near("b", 2)));
-    assert_eq!(get_near_miss(&mut tx, &conn(), "x").await.unwrap(), None);
+    assert_eq!(
+        get_near_miss(&mut tx, &conn(), &"x".into()).await.unwrap(),
+        None
+    );
     let other = ConnectionId::new("other");
-    assert_eq!(get_near_miss(&mut tx, &other, "b").await.unwrap(), None);
+    assert_eq!(
+        get_near_miss(&mut tx, &other, &"b".into()).await.unwrap(),
+        None
+    );
     let listed = list_near_misses(&mut tx, &conn(), None, 2).await.unwrap();
     assert_eq!(listed, [near("c", 3), near("b", 2)]);
-    let rest = list_near_misses(&mut tx, &conn(), Some((2, "b")), 9)
+    let rest = list_near_misses(&mut tx, &conn(), Some((2, &"b".into())), 9)
         .await
         .unwrap();
     assert_eq!(rest, [near("a", 1)]);
-    let gone = delete_near_misses(&mut tx, &conn(), &["a".to_owned(), "z".to_owned()]).await;
+    let gone = delete_near_misses(&mut tx, &conn(), &["a".into(), "z".into()]).await;
     assert_eq!(gone.unwrap(), 1);
     let of_referral = NearMiss {
-        referral_id: Some("ref_1".to_owned()),
+        referral_id: Some("ref_1".into()),
         ..near("d", 4)
     };
     insert_near_misses(&mut tx, &conn(), &[of_referral])
@@ -409,11 +415,11 @@ async fn near_misses_are_recorded_once(db: &Db) {
         .unwrap();
     let (referral, customer) = (["ref_1".into()], ["cus_1".into()]);
     let about = near_misses_about(&mut tx, &conn(), &referral, &[]).await;
-    assert_eq!(about.unwrap(), ["d"]);
+    assert_eq!(about.unwrap(), ["d".into()]);
     let about = near_misses_about(&mut tx, &conn(), &[], &customer).await;
     assert_eq!(
         about.unwrap(),
-        ["b", "c"],
+        ["b".into(), "c".into()],
         "those of a referral are not the customer's"
     );
 }

@@ -142,6 +142,7 @@ impl World {
         );
         let app = Arc::new(App {
             access: Arc::new(access),
+            doctor: qualify::doctor::Lately::default(),
             demo: false,
             config: Config::resolve(&BTreeMap::new(), &settings, None, &none).unwrap(),
             db: db.clone(),

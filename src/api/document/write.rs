@@ -171,7 +171,7 @@ fn parameters(operation: &Operation, example: Option<&Example>) -> Vec<Value> {
 }
 
 /// The names of a path's parameters.
-pub fn in_braces(path: &str) -> impl Iterator<Item = &str> {
+fn in_braces(path: &str) -> impl Iterator<Item = &str> {
     path.split('{')
         .skip(1)
         .filter_map(|rest| rest.split('}').next())

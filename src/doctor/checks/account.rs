@@ -220,14 +220,14 @@ mod tests {
         assert!(none.next.unwrap().contains("STRIPE_API_KEY"));
         for expired in [true, false] {
             let seen = asked(|answers| {
-                *answers = Answers::none(&Failure::KeyRefused { expired }, 0);
+                *answers = Answers::none(&Failure::KeyRefused { expired }, 0, answers.at);
             });
             let found = api_key(&seen);
             assert_eq!(found.state, Problem);
             assert_eq!(found.seen.contains("expired"), expired);
             assert_eq!(stripe_reachable(&seen).state, Fine, "it did answer");
         }
-        let seen = asked(|answers| *answers = Answers::none(&Failure::TooSlow, 0));
+        let seen = asked(|answers| *answers = Answers::none(&Failure::TooSlow, 0, answers.at));
         assert_eq!(api_key(&seen).state, NotLookedAt);
         let reach = stripe_reachable(&seen);
         assert_eq!(reach.state, Warning);

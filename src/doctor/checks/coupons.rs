@@ -319,7 +319,7 @@ mod tests {
         let seen = with(Ok(there()), Err(Failure::Busy));
         assert_eq!(coupons_exist(&seen).state, Fine);
         assert_eq!(coupons_not_shared(&seen).state, NotLookedAt);
-        let seen = asked(|answers| *answers = Answers::none(&Failure::TooSlow, 3));
+        let seen = asked(|answers| *answers = Answers::none(&Failure::TooSlow, 3, answers.at));
         assert!(coupons_exist(&seen).seen.contains("3 coupons not known"));
     }
 

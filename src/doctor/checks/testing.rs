@@ -106,6 +106,7 @@ fn stored() -> Stored {
 
 fn answers() -> Answers {
     Answers {
+        at: Timestamp::default(),
         account: Ok("acct_1".into()),
         endpoints: Ok(vec![WebhookEndpoint {
             id: "we_1".to_owned(),

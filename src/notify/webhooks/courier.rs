@@ -14,6 +14,7 @@ use super::{WebhookError, Webhooks, message};
 use crate::access::audit::{Action, note};
 use crate::config::Secret;
 use crate::domain::access::By;
+use crate::domain::ids::{EndpointId, OutboxId};
 use crate::domain::time::Timestamp;
 use crate::random;
 use crate::store::outbox::{OutboxMessage, load_messages};
@@ -39,7 +40,7 @@ const GONE: i64 = 410;
 pub struct Couriers {
     stop: CancellationToken,
     tasks: JoinSet<()>,
-    busy: HashMap<Id, String>,
+    busy: HashMap<Id, EndpointId>,
 }
 
 impl Couriers {
@@ -76,7 +77,7 @@ impl Couriers {
             let (hooks, id, stop) = (Arc::clone(hooks), endpoint.clone(), self.stop.clone());
             let task = self.tasks.spawn(async move {
                 if let Err(error) = deliver_all(&hooks, &id, &stop).await {
-                    tracing::error!(endpoint = id, %error, "webhooks could not be delivered");
+                    tracing::error!(endpoint = %id, %error, "webhooks could not be delivered");
                 }
             });
             self.busy.insert(task.id(), endpoint);
@@ -96,7 +97,7 @@ impl Couriers {
 /// is left to the next look, so that an endpoint that is down is not stormed.
 async fn deliver_all(
     hooks: &Webhooks,
-    endpoint: &str,
+    endpoint: &EndpointId,
     stop: &CancellationToken,
 ) -> Result<(), StoreError> {
     while !stop.is_cancelled() && deliver_some(hooks, endpoint).await? {}
@@ -104,7 +105,7 @@ async fn deliver_all(
 }
 
 /// Delivers some of what is due for an endpoint; whether anything went through.
-async fn deliver_some(hooks: &Webhooks, id: &str) -> Result<bool, StoreError> {
+async fn deliver_some(hooks: &Webhooks, id: &EndpointId) -> Result<bool, StoreError> {
     let mut look = hooks.db.read().await?;
     let endpoint = get_endpoint(&mut look, &hooks.connection, id).await?;
     look.rollback().await?;
@@ -118,28 +119,28 @@ async fn deliver_some(hooks: &Webhooks, id: &str) -> Result<bool, StoreError> {
     let now = hooks.clock.now();
     let secrets = hooks.secrets(&endpoint, now);
     let attempts = taken.iter().map(|delivery| {
-        let message = messages.get(delivery.outbox_id.as_str());
+        let message = messages.get(&delivery.outbox_id);
         attempt(hooks, &endpoint, &secrets, (delivery, message))
     });
     let ended = join_all(attempts).await;
     let disabled = retry(|| apply(hooks, &endpoint, &ended)).await?;
     if let Some(reason) = disabled {
         metrics::counter!(metric::WEBHOOKS_DISABLED).increment(1);
-        tracing::warn!(endpoint = id, reason, "a webhook endpoint was disabled");
+        tracing::warn!(endpoint = %id, reason, "a webhook endpoint was disabled");
     }
     Ok(ended.iter().any(|one| one.failure.is_none()))
 }
 
-type Messages = HashMap<String, OutboxMessage>;
+type Messages = HashMap<OutboxId, OutboxMessage>;
 
-async fn take(hooks: &Webhooks, id: &str) -> Result<(Vec<Delivery>, Messages), StoreError> {
+async fn take(hooks: &Webhooks, id: &EndpointId) -> Result<(Vec<Delivery>, Messages), StoreError> {
     let connection = &hooks.connection;
     retry(|| async {
         let mut tx = hooks.db.begin().await?;
         let now = hooks.clock.now();
         let times = (now, now.plus_seconds(HELD_SECONDS));
         let taken = take_deliveries(&mut tx, connection, id, times, AT_ONCE).await?;
-        let ids: Vec<String> = taken.iter().map(|d| d.outbox_id.clone()).collect();
+        let ids: Vec<OutboxId> = taken.iter().map(|d| d.outbox_id.clone()).collect();
         let messages = load_messages(&mut tx, connection, &ids).await?;
         tx.commit().await?;
         let messages = messages.into_iter().map(|m| (m.outbox_id.clone(), m));
@@ -155,7 +156,7 @@ async fn attempt(
     secrets: &Result<Vec<Secret>, WebhookError>,
     (delivery, stored): (&Delivery, Option<&OutboxMessage>),
 ) -> Ended {
-    let id = delivery.message_id.as_str();
+    let id = &delivery.message_id;
     let ended = |status: Option<u16>, failure: Option<String>, again: bool| {
         let chance = random::up_to(spread(delivery.attempts));
         let again_at = again_at(delivery.attempts, hooks.clock.now(), chance);
@@ -167,7 +168,7 @@ async fn attempt(
         };
         metrics::counter!(metric::WEBHOOKS_SENT, "result" => result).increment(1);
         Ended {
-            message_id: id.to_owned(),
+            message_id: id.clone(),
             status: status.map(i64::from),
             failure,
             again_at,
@@ -198,7 +199,7 @@ async fn apply(
     endpoint: &WebhookEndpoint,
     ended: &[Ended],
 ) -> Result<Option<String>, StoreError> {
-    let (connection, id) = (&hooks.connection, endpoint.endpoint_id.as_str());
+    let (connection, id) = (&hooks.connection, &endpoint.endpoint_id);
     let now = hooks.clock.now();
     let mut tx = hooks.db.begin().await?;
     end_deliveries(&mut tx, connection, id, ended, now).await?;

@@ -10,6 +10,7 @@ use super::{WebhookError, Webhooks, address, message};
 use crate::access::audit::{Action, note};
 use crate::config::Secret;
 use crate::domain::access::By;
+use crate::domain::ids::{EndpointId, MessageId, OutboxId};
 use crate::domain::time::DAY_SECONDS;
 use crate::domain::topic::Topic;
 use crate::random::secret_bytes;
@@ -61,12 +62,12 @@ impl Webhooks {
     }
 
     /// One endpoint.
-    pub async fn get(&self, id: &str) -> Result<WebhookEndpoint, WebhookError> {
+    pub async fn get(&self, id: &EndpointId) -> Result<WebhookEndpoint, WebhookError> {
         let mut tx = self.db.read().await?;
         self.find(&mut tx, id).await
     }
 
-    async fn find(&self, tx: &mut Tx, id: &str) -> Result<WebhookEndpoint, WebhookError> {
+    async fn find(&self, tx: &mut Tx, id: &EndpointId) -> Result<WebhookEndpoint, WebhookError> {
         let found = get_endpoint(tx, &self.connection, id).await?;
         found.ok_or(WebhookError::NotFound("webhook endpoint"))
     }
@@ -76,7 +77,7 @@ impl Webhooks {
         let chance = secret_bytes()?;
         let secret = message::secret(chance).ok_or(WebhookError::NoKey)?;
         let digest = hex::encode(Sha256::digest(secret.expose()));
-        let id = format!("we_{}", digest.get(..16).unwrap_or(&digest));
+        let id = EndpointId::new(format!("we_{}", digest.get(..16).unwrap_or(&digest)));
         let now = self.clock.now().unix();
         let blank = WebhookEndpoint {
             secret: self.seal(&id, &secret)?,
@@ -120,7 +121,7 @@ impl Webhooks {
     /// Changes what is wanted to be changed; nothing is written if nothing is.
     pub async fn change(
         &self,
-        id: &str,
+        id: &EndpointId,
         wanted: &Wanted,
         by: &By,
     ) -> Result<WebhookEndpoint, WebhookError> {
@@ -185,7 +186,7 @@ impl Webhooks {
     }
 
     /// Gives an endpoint a new secret; the one before signs as well for a day.
-    pub async fn rotate(&self, id: &str, by: &By) -> Result<WithSecret, WebhookError> {
+    pub async fn rotate(&self, id: &EndpointId, by: &By) -> Result<WithSecret, WebhookError> {
         let secret = message::secret(secret_bytes()?).ok_or(WebhookError::NoKey)?;
         let sealed = self.seal(id, &secret)?;
         let endpoint = retry(|| async {
@@ -211,13 +212,13 @@ impl Webhooks {
 
     /// Sends an endpoint a message that says nothing, now, and tells what came back. It is sent
     /// once, also to an endpoint that is off, and is no delivery.
-    pub async fn test(&self, id: &str) -> Result<Reply, WebhookError> {
+    pub async fn test(&self, id: &EndpointId) -> Result<Reply, WebhookError> {
         let endpoint = self.get(id).await?;
         let now = self.clock.now();
         let secrets = self.secrets(&endpoint, now)?;
-        let test = format!("test\n{id}\n{}", self.clock.now_us());
+        let test = OutboxId::new(format!("test\n{id}\n{}", self.clock.now_us()));
         let message_id = message::id(&self.connection, &test);
-        let kind = (message_id.as_str(), message::TEST_TYPE);
+        let kind = (&message_id, message::TEST_TYPE);
         let data = json!({ "endpoint": id }).to_string();
         let body = message::body(kind, now, self.livemode, &data).unwrap_or_default();
         let headers = message::headers(&message_id, now, &body, &secrets);
@@ -228,9 +229,9 @@ impl Webhooks {
     /// An endpoint's deliveries, the newest message first, behind the one of that message id.
     pub async fn deliveries(
         &self,
-        id: &str,
+        id: &EndpointId,
         state: Option<DeliveryState>,
-        after: Option<&str>,
+        after: Option<&MessageId>,
         limit: u32,
     ) -> Result<Option<Vec<Delivery>>, WebhookError> {
         let mut tx = self.db.read().await?;
@@ -244,7 +245,7 @@ impl Webhooks {
         }
         let last = last
             .as_ref()
-            .map(|last| (last.created_at, last.message_id.as_str()));
+            .map(|last| (last.created_at, &last.message_id));
         let rows = list_deliveries(&mut tx, &self.connection, id, state, last, limit).await?;
         Ok(Some(rows))
     }
@@ -252,8 +253,8 @@ impl Webhooks {
     /// Has a message sent again to an endpoint, with all its attempts before it.
     pub async fn redeliver(
         &self,
-        id: &str,
-        message_id: &str,
+        id: &EndpointId,
+        message_id: &MessageId,
         by: &By,
     ) -> Result<Delivery, WebhookError> {
         retry(|| async {
@@ -282,7 +283,7 @@ impl Webhooks {
     }
 
     /// Deletes an endpoint with its secret and all that waits for it.
-    pub async fn delete(&self, id: &str, by: &By) -> Result<(), WebhookError> {
+    pub async fn delete(&self, id: &EndpointId, by: &By) -> Result<(), WebhookError> {
         retry(|| async {
             let mut tx = self.db.begin().await?;
             let endpoint = self.find(&mut tx, id).await?;
@@ -311,7 +312,7 @@ impl Webhooks {
     async fn note(
         &self,
         tx: &mut Tx,
-        id: &str,
+        id: &EndpointId,
         (action, what): (Action, Value),
         by: &By,
     ) -> Result<(), StoreError> {

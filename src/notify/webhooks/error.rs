@@ -1,9 +1,8 @@
 //! Why a command on webhook endpoints was refused, and how it is answered.
 
-use axum::http::StatusCode;
-
 use crate::access::seal::CannotOpen;
 use crate::http::Problem;
+use crate::http::words::sentence;
 use crate::random::NoChance;
 use crate::store::{Passing, StoreError};
 
@@ -81,47 +80,17 @@ impl Passing for WebhookError {
 impl From<WebhookError> for Problem {
     fn from(error: WebhookError) -> Self {
         let words = sentence(&error.to_string());
-        let conflict = |code, words| {
-            let title = "It contradicts what is there";
-            Self::new(StatusCode::CONFLICT, code, title, words)
-        };
         match error {
-            WebhookError::NoKey => conflict("app_secret_key_missing", words),
-            WebhookError::CannotOpen(_) => conflict("app_secret_key_changed", words),
+            WebhookError::NoKey => Self::conflict("app_secret_key_missing", words),
+            WebhookError::CannotOpen(_) => Self::conflict("app_secret_key_changed", words),
             WebhookError::NotFound(_) => Self::not_found(words),
-            WebhookError::Invalid { code, pointer, .. } => {
-                let title = "A field is not acceptable";
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, words).at(pointer)
-            }
-            WebhookError::Conflict { code, .. } => conflict(code, words),
-            WebhookError::Store(StoreError::Stale { .. }) => {
-                let words = "It was changed at the same moment; read it again and repeat.";
-                conflict("changed_meanwhile", words.to_owned())
-            }
-            WebhookError::Store(error) => {
-                tracing::error!(%error, "a request on webhook endpoints failed");
-                if error.is_unavailable() {
-                    let words = "The database does not answer; please repeat the request.";
-                    return Self::unavailable("database_unavailable", 5, words);
-                }
-                Self::internal()
-            }
+            WebhookError::Invalid { code, pointer, .. } => Self::field(code, pointer, words),
+            WebhookError::Conflict { code, .. } => Self::conflict(code, words),
+            WebhookError::Store(error) => error.into(),
             WebhookError::NoChance(error) => {
                 tracing::error!(%error, "a request on webhook endpoints failed");
                 Self::internal()
             }
         }
     }
-}
-
-/// An error's words as a sentence.
-pub fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    let end = if words.ends_with('.') { "" } else { "." };
-    first
-        .into_iter()
-        .chain(letters)
-        .chain(end.chars())
-        .collect()
 }

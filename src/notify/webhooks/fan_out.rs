@@ -88,7 +88,7 @@ mod tests {
 
     fn endpoint(id: &str, topics: &str, enabled: i64, since: i64) -> WebhookEndpoint {
         WebhookEndpoint {
-            endpoint_id: id.to_owned(),
+            endpoint_id: id.into(),
             url: "https://hooks.example.com".to_owned(),
             description: String::new(),
             topics: topics.to_owned(),
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn each_is_told_what_it_wants_since_it_is_there() {
         let message = |id: &str, topic: &str, created_at| OutboxMessage {
-            outbox_id: id.to_owned(),
+            outbox_id: id.into(),
             topic: topic.to_owned(),
             subject_id: String::new(),
             payload: "{}".to_owned(),

@@ -14,7 +14,7 @@ use standardwebhooks::{
 };
 
 use crate::config::Secret;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, MessageId, OutboxId};
 use crate::domain::time::Timestamp;
 
 /// What every signing secret begins with.
@@ -24,7 +24,7 @@ pub const TEST_TYPE: &str = "test";
 
 #[derive(Serialize)]
 struct Body<'a> {
-    id: &'a str,
+    id: &'a MessageId,
     #[serde(rename = "type")]
     kind: &'a str,
     created_at: Timestamp,
@@ -34,7 +34,7 @@ struct Body<'a> {
 
 /// What a message says, as JSON; none if `data` is not JSON. The same at every attempt.
 pub fn body(
-    (id, kind): (&str, &str),
+    (id, kind): (&MessageId, &str),
     created_at: Timestamp,
     livemode: bool,
     data: &str,
@@ -52,10 +52,10 @@ pub fn body(
 
 /// The id of a message, by which receivers know a repetition. It follows from what it names, and
 /// has no full stop, which separates the parts of what is signed.
-pub fn id(connection: &ConnectionId, outbox_id: &str) -> String {
+pub fn id(connection: &ConnectionId, outbox_id: &OutboxId) -> MessageId {
     let digest = Sha256::digest(format!("{connection}\n{outbox_id}"));
     let digest = hex::encode(digest);
-    format!("msg_{}", digest.get(..24).unwrap_or(&digest))
+    MessageId::new(format!("msg_{}", digest.get(..24).unwrap_or(&digest)))
 }
 
 /// A signing secret of 256 bits as people copy it.
@@ -64,15 +64,20 @@ pub fn secret(chance: [u8; 32]) -> Option<Secret> {
 }
 
 /// The headers of an attempt, signed with each of these secrets; none if one is no secret.
-pub fn headers(id: &str, now: Timestamp, body: &str, secrets: &[Secret]) -> Option<HeaderMap> {
+pub fn headers(
+    id: &MessageId,
+    now: Timestamp,
+    body: &str,
+    secrets: &[Secret],
+) -> Option<HeaderMap> {
     let mut signatures = Vec::with_capacity(secrets.len());
     for secret in secrets {
         let signer = Webhook::new(secret.expose()).ok()?;
-        signatures.push(signer.sign(id, now.unix(), body.as_bytes()).ok()?);
+        signatures.push(signer.sign(id.as_str(), now.unix(), body.as_bytes()).ok()?);
     }
     let mut headers = HeaderMap::new();
     for (name, value) in [
-        (HEADER_WEBHOOK_ID, id.to_owned()),
+        (HEADER_WEBHOOK_ID, id.to_string()),
         (HEADER_WEBHOOK_TIMESTAMP, now.unix().to_string()),
         (HEADER_WEBHOOK_SIGNATURE, signatures.join(" ")),
     ] {
@@ -89,20 +94,25 @@ mod tests {
     #[test]
     fn a_body_holds_its_data_as_it_was_written() {
         let at = Timestamp::parse("2026-03-10T09:00:00Z").unwrap();
-        let written = body(("msg_1", "batch.settled"), at, true, r#"{"b":1,"a":[2]}"#);
+        let written = body(
+            (&"msg_1".into(), "batch.settled"),
+            at,
+            true,
+            r#"{"b":1,"a":[2]}"#,
+        );
         assert_eq!(
             written.unwrap(),
             r#"{"id":"msg_1","type":"batch.settled","created_at":"2026-03-10T09:00:00Z","livemode":true,"data":{"b":1,"a":[2]}}"#
         );
-        assert_eq!(body(("msg_1", "x"), at, true, "{"), None);
+        assert_eq!(body((&"msg_1".into(), "x"), at, true, "{"), None);
     }
 
     #[test]
     fn an_id_follows_from_what_it_names() {
-        let id = |connection: &str, outbox: &str| super::id(&connection.into(), outbox);
+        let id = |connection: &str, outbox: &str| super::id(&connection.into(), &outbox.into());
         assert_eq!(id("live", "batch_1.1"), id("live", "batch_1.1"));
         assert_ne!(id("live", "batch_1.1"), id("test", "batch_1.1"));
-        assert!(!id("live", "batch_1.1").contains('.'));
+        assert!(!id("live", "batch_1.1").as_str().contains('.'));
     }
 
     /// Worked out by hand: `printf 'msg_1.1773133200.{}' | openssl dgst -sha256 -hmac` with 32 bytes
@@ -113,7 +123,7 @@ mod tests {
         assert!(secret.expose().starts_with("whsec_a2tr"));
         let at = Timestamp::from_unix(1_773_133_200).unwrap();
         let both = [secret.clone(), super::secret([b'l'; 32]).unwrap()];
-        let signed = headers("msg_1", at, "{}", &both).unwrap();
+        let signed = headers(&"msg_1".into(), at, "{}", &both).unwrap();
         let signatures = signed["webhook-signature"].to_str().unwrap();
         let (first, second) = signatures.split_once(' ').unwrap();
         assert_eq!(first, "v1,p5Hz3qkPYo2muj326Q5sjXGMquIfuZNobOnq4DhwyxI=");

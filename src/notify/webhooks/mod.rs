@@ -22,12 +22,12 @@ use tokio::sync::Notify;
 use crate::access::seal::Sealer;
 use crate::clock::SharedClock;
 use crate::config::Secret;
-use crate::domain::ids::ConnectionId;
+use crate::domain::ids::{ConnectionId, EndpointId};
 use crate::domain::time::Timestamp;
 use crate::store::Db;
 use crate::store::webhook_endpoints::WebhookEndpoint;
 
-pub use error::{WebhookError, sentence};
+pub use error::WebhookError;
 use sender::Sender;
 
 /// What outgoing webhooks work with.
@@ -57,7 +57,7 @@ impl Webhooks {
         endpoint: &WebhookEndpoint,
         now: Timestamp,
     ) -> Result<Vec<Secret>, WebhookError> {
-        let id = endpoint.endpoint_id.as_str();
+        let id = &endpoint.endpoint_id;
         let mut secrets = vec![self.open(id, &endpoint.secret)?];
         let rotating = endpoint
             .previous_until
@@ -69,7 +69,7 @@ impl Webhooks {
         Ok(secrets)
     }
 
-    fn open(&self, endpoint: &str, sealed: &[u8]) -> Result<Secret, WebhookError> {
+    fn open(&self, endpoint: &EndpointId, sealed: &[u8]) -> Result<Secret, WebhookError> {
         let key = self.sealer.as_ref().ok_or(WebhookError::NoKey)?;
         let opened = key.open(&self.owner(endpoint), sealed)?;
         let text = String::from_utf8(opened).ok();
@@ -77,13 +77,13 @@ impl Webhooks {
         secret.ok_or(WebhookError::CannotOpen(crate::access::seal::CannotOpen))
     }
 
-    fn seal(&self, endpoint: &str, secret: &Secret) -> Result<Vec<u8>, WebhookError> {
+    fn seal(&self, endpoint: &EndpointId, secret: &Secret) -> Result<Vec<u8>, WebhookError> {
         let key = self.sealer.as_ref().ok_or(WebhookError::NoKey)?;
         Ok(key.seal(&self.owner(endpoint), secret.expose().as_bytes())?)
     }
 
     /// Whose secret it is: ciphertext that is copied to another endpoint cannot be read there.
-    fn owner(&self, endpoint: &str) -> String {
+    fn owner(&self, endpoint: &EndpointId) -> String {
         format!("{} {endpoint}", self.connection)
     }
 }

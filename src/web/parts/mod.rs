@@ -11,7 +11,7 @@ pub use chart::{Point, Trend};
 pub use diff::{Diff, DiffLine};
 pub use form::{Choice, Errors, Field};
 pub use list::{Empty, Link, Pager, Sort, Tab, Tabs};
-pub use value::{Icon, Progress, State, Tone, When};
+pub use value::{Coded, Icon, Progress, State, Tone, When};
 
 /// Parts write HTML that is finished: a template that shows one does not escape it again.
 macro_rules! finished {
@@ -19,5 +19,5 @@ macro_rules! finished {
 }
 
 finished!(
-    Diff, Empty, Errors, Field, Icon, Link, Pager, Progress, Sort, State, Tabs, Trend, When
+    Coded, Diff, Empty, Errors, Field, Icon, Link, Pager, Progress, Sort, State, Tabs, Trend, When
 );

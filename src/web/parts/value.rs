@@ -151,6 +151,41 @@ impl When {
     }
 }
 
+/// Words in which back-ticks stand around what is typed or named as it is: shown as code. What
+/// stands in them is text, whatever it holds; a back-tick without another stays one.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(
+    ext = "html",
+    source = r#"{% for piece in pieces %}{% match piece %}{% when Piece::Words(text) %}{{ text }}{% when Piece::Code(text) %}<code>{{ text }}</code>{% endmatch %}{% endfor %}"#
+)]
+pub struct Coded {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Words(String),
+    Code(String),
+}
+
+impl Coded {
+    /// Words such as: run `qualify serve`.
+    pub fn new(words: impl AsRef<str>) -> Self {
+        let mut pieces = Vec::new();
+        let mut left = words.as_ref();
+        while let Some((before, rest)) = left.split_once('`') {
+            let Some((code, after)) = rest.split_once('`') else {
+                break;
+            };
+            pieces.push(Piece::Words(before.to_owned()));
+            pieces.push(Piece::Code(code.to_owned()));
+            left = after;
+        }
+        pieces.push(Piece::Words(left.to_owned()));
+        Self { pieces }
+    }
+}
+
 /// How far something has come: a bar, and the same in words.
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
@@ -191,6 +226,17 @@ mod tests {
         );
         let html = State::new(Tone::Good, Icon::Check, "<b>").to_string();
         assert!(html.contains("&#60;b&#62;"), "{html}");
+    }
+
+    #[test]
+    fn what_stands_in_back_ticks_is_code_and_nothing_is_markup() {
+        let html = |words: &str| Coded::new(words).to_string();
+        assert_eq!(
+            html("Run `a` or `b`."),
+            "Run <code>a</code> or <code>b</code>."
+        );
+        assert_eq!(html("`<b>` & `"), "<code>&#60;b&#62;</code> &#38; `");
+        assert_eq!(html("plain"), "plain");
     }
 
     #[test]

@@ -9,11 +9,12 @@ use axum::extract::State as Shared;
 
 use crate::access::routes::DOCTOR;
 use crate::doctor::{Area, Ask, Finding, Report, State, Subject, run};
+use crate::domain::time::Timestamp;
 use crate::http::Problem;
 use crate::web::answer::{Answer, page};
 use crate::web::input::Asked;
 use crate::web::layout::Page;
-use crate::web::parts::{Icon, Link, State as Badge, Tone, When};
+use crate::web::parts::{Coded, Icon, Link, State as Badge, Tone, When};
 use crate::web::{View, Web};
 
 /// How long Stripe may take in all while somebody waits for the page.
@@ -29,6 +30,8 @@ pub(crate) struct DoctorPage {
     /// Where the look at Stripe's side is, while it has not been taken.
     pub ask: Option<&'static str>,
     pub at: When,
+    /// When Stripe was asked, if it was.
+    pub asked_at: Option<When>,
     pub figures: Vec<(&'static str, usize)>,
     pub areas: Vec<AreaPart>,
 }
@@ -46,9 +49,9 @@ pub(crate) struct AreaPart {
 pub(crate) struct Row {
     pub title: &'static str,
     pub state: Badge,
-    pub seen: String,
-    pub examples: Vec<String>,
-    pub next: Option<String>,
+    pub seen: Coded,
+    pub examples: Vec<Coded>,
+    pub next: Option<Coded>,
     pub link: Option<Link>,
 }
 
@@ -64,6 +67,7 @@ pub(crate) async fn show(Shared(web): Shared<Arc<Web>>, view: View, Asked(query)
         db: &app.db,
         connection: &app.connection,
         clock: app.clock.as_ref(),
+        lately: &app.doctor,
     };
     let asks = query.text("stripe") == "now";
     let whom = if asks {
@@ -83,15 +87,16 @@ pub(crate) async fn show(Shared(web): Shared<Arc<Web>>, view: View, Asked(query)
 }
 
 fn made(page: Page, report: &Report, ask: Option<&'static str>, view: &View) -> DoctorPage {
-    filled(page, report, ask, When::new(report.at, view.now))
+    filled(page, report, ask, view.now)
 }
 
-fn filled(page: Page, report: &Report, ask: Option<&'static str>, at: When) -> DoctorPage {
+fn filled(page: Page, report: &Report, ask: Option<&'static str>, now: Timestamp) -> DoctorPage {
     let counts = report.counts;
     DoctorPage {
         page,
         ask,
-        at,
+        at: When::new(report.at, now),
+        asked_at: report.stripe_asked_at.map(|at| When::new(at, now)),
         figures: vec![
             ("Problems", counts.problem),
             ("Warnings", counts.warning),
@@ -117,9 +122,9 @@ fn row(finding: &Finding) -> Row {
     Row {
         title: finding.title,
         state: badge(finding.state),
-        seen: finding.seen.clone(),
-        examples: finding.examples.clone(),
-        next: finding.next.clone(),
+        seen: Coded::new(&finding.seen),
+        examples: finding.examples.iter().map(Coded::new).collect(),
+        next: finding.next.as_ref().map(Coded::new),
         link: finding.next.as_ref().and_then(|_| place(finding.id)),
     }
 }
@@ -182,24 +187,24 @@ mod tests {
             events
                 .warning(
                     "2 events quarantined for 1 reason",
-                    "Look at them under Events.",
+                    "Look at them under Events, or read them again with `qualify replay <b>`.",
                 )
                 .such_as(["amount_invalid: 2"]),
             batch.ok("the one of 2026-03-10 00:00 UTC is done"),
         ];
-        Report::new(now(), stripe, checks)
+        let asked_at = (stripe == Reach::Asked).then(|| now().plus_seconds(-3));
+        Report::new(now(), (stripe, asked_at), checks)
     }
 
     #[test]
     fn the_doctors_page() {
         let page = || frame(Role::Admin).page("Doctor", "/doctor");
-        let at = || When::new(now(), now());
         let asked = report(Reach::Asked);
-        hold("doctor", &filled(page(), &asked, None, at()));
+        hold("doctor", &filled(page(), &asked, None, now()));
         let unasked = report(Reach::NotAsked);
         hold(
             "doctor_before_asking",
-            &filled(page(), &unasked, Some(NOW), at()),
+            &filled(page(), &unasked, Some(NOW), now()),
         );
     }
 }

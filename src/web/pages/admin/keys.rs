@@ -10,6 +10,7 @@ use super::{name_of, names_of};
 use crate::access::audit::Action;
 use crate::access::keys::{self, KeyError};
 use crate::domain::access::{EVERYTHING, Permission};
+use crate::domain::ids::KeyId;
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
 use crate::random;
@@ -40,7 +41,7 @@ pub(crate) struct KeysPage {
 #[derive(Debug)]
 pub(crate) struct KeyRow {
     pub name: String,
-    pub id: String,
+    pub id: KeyId,
     pub state: Badge,
     pub scopes: Vec<String>,
     pub made: When,
@@ -109,7 +110,7 @@ fn row(key: ApiKey, by: &BTreeMap<String, String>, now: Timestamp, can_revoke: b
     let subject = format!("key:{}", key.key_id);
     KeyRow {
         revoke: (in_force && can_revoke)
-            .then(|| format!("{}/revoke", url::at("/admin/keys", &key.key_id))),
+            .then(|| format!("{}/revoke", url::at("/admin/keys", key.key_id.as_str()))),
         state: if in_force {
             Badge::new(Tone::Good, Icon::Check, "In force")
         } else {
@@ -228,14 +229,14 @@ fn filled(
     }
 }
 
-async fn find(web: &Web, view: &View, id: &str) -> Result<ApiKey, Problem> {
+async fn find(web: &Web, view: &View, id: &KeyId) -> Result<ApiKey, Problem> {
     let found = keys::list(&web.app.db, view.connection()).await?;
-    let found = found.into_iter().find(|key| key.key_id == id);
+    let found = found.into_iter().find(|key| key.key_id == *id);
     found.ok_or_else(|| no_such("key"))
 }
 
 /// `GET /admin/keys/{id}/revoke`: asks once more.
-pub(crate) async fn ask(State(web): State<Arc<Web>>, view: View, Path(id): Path<String>) -> Answer {
+pub(crate) async fn ask(State(web): State<Arc<Web>>, view: View, Path(id): Path<KeyId>) -> Answer {
     let key = find(&web, &view, &id).await?;
     page(&ConfirmPage {
         page: view
@@ -247,7 +248,7 @@ pub(crate) async fn ask(State(web): State<Arc<Web>>, view: View, Path(id): Path<
                 .to_owned(),
         ],
         state: None,
-        action: format!("{}/revoke", url::at("/admin/keys", &id)),
+        action: format!("{}/revoke", url::at("/admin/keys", id.as_str())),
         hidden: Vec::new(),
         button: "Revoke".to_owned(),
         danger: true,
@@ -259,7 +260,7 @@ pub(crate) async fn ask(State(web): State<Arc<Web>>, view: View, Path(id): Path<
 pub(crate) async fn revoke(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<KeyId>,
 ) -> Answer {
     find(&web, &view, &id).await?;
     let (app, clock) = (&web.app, web.app.clock.as_ref());
@@ -275,8 +276,8 @@ mod tests {
 
     fn key(name: &str, revoked: bool) -> ApiKey {
         ApiKey {
-            connection_id: "live".to_owned(),
-            key_id: format!("key_{name}"),
+            connection_id: "live".into(),
+            key_id: format!("key_{name}").into(),
             name: name.to_owned(),
             hash: Vec::new(),
             scopes: "referrals:read referrals:write".to_owned(),

@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::ids::{ConnectionId, UserId};
 use crate::http::Problem;
+use crate::http::words::sentence;
 use crate::registry::RegistryError;
 use crate::store::api_keys::list_keys;
 use crate::store::users::load_users;
@@ -41,7 +42,7 @@ use crate::store::{StoreError, Tx};
 pub(crate) fn refusal(error: RegistryError) -> Result<String, Problem> {
     match error {
         RegistryError::Invalid { message, .. } | RegistryError::Conflict { message, .. } => {
-            Ok(words::sentence(&message))
+            Ok(sentence(&message))
         }
         RegistryError::Stale => {
             let words = "It was changed at the same moment. Look at it again before you decide.";

@@ -10,9 +10,10 @@ use axum::http::StatusCode;
 
 use super::cases::known;
 use super::effects::Effects;
-use super::near_misses::{HERE, found, kind};
+use super::near_misses::{HERE, at, found, kind};
 use super::refusal;
 use crate::domain::access::Permission;
+use crate::domain::ids::{CampaignId, CustomerId, NearMissId, ReferralId};
 use crate::domain::money::Money;
 use crate::domain::payment::{Customer, Outcome};
 use crate::domain::time::Timestamp;
@@ -50,7 +51,7 @@ pub(crate) struct NearMissPage {
 pub(crate) async fn show(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<NearMissId>,
 ) -> Answer {
     let near = find(&web, &view, &id).await?;
     page(&made(&view, &near, &Fields::default(), Errors::none()))
@@ -60,7 +61,7 @@ pub(crate) async fn show(
 pub(crate) async fn answer(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<NearMissId>,
     Sent(sent): Sent,
 ) -> Answer {
     let (said, note, usual) = match sent.raw("answer") {
@@ -102,7 +103,7 @@ pub(crate) async fn answer(
     }
 }
 
-async fn find(web: &Web, view: &View, id: &str) -> Result<NearView, Problem> {
+async fn find(web: &Web, view: &View, id: &NearMissId) -> Result<NearView, Problem> {
     let app = &web.app;
     match look(&app.db, view.connection(), app.clock.as_ref(), id).await {
         Err(RegistryError::NotFound(_)) => Err(gone()),
@@ -135,16 +136,18 @@ pub(super) fn filled(
     let near = &view.near;
     NearMissPage {
         page,
-        here: url::at(HERE, &near.near_miss_id),
+        here: at(&near.near_miss_id),
         detail: near.detail.clone(),
         step: step(&near.kind),
         campaign: near
             .campaign_id
-            .as_deref()
+            .as_ref()
+            .map(CampaignId::as_str)
             .map(|id| Link::new(view.campaign.as_deref().unwrap_or(id), url::campaign(id))),
         referral: near
             .referral_id
-            .as_deref()
+            .as_ref()
+            .map(ReferralId::as_str)
             .map(|id| Link::new(id, url::referral(id))),
         claim: claim(view),
         customer: customer(view),
@@ -201,10 +204,8 @@ fn claim(view: &NearView) -> Vec<(&'static str, String)> {
 }
 
 fn customer(view: &NearView) -> Vec<(&'static str, String)> {
-    let mut rows = vec![(
-        "Customer",
-        view.near.customer_id.clone().unwrap_or_default(),
-    )];
+    let id = view.near.customer_id.as_ref().map(CustomerId::to_string);
+    let mut rows = vec![("Customer", id.unwrap_or_default())];
     rows.extend(view.known.name.clone().map(|name| ("Name", name)));
     let Some(customer) = &view.customer else {
         return rows;

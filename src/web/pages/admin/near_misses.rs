@@ -12,7 +12,7 @@ use super::cases::known;
 use super::refusal;
 use crate::domain::access::Permission;
 use crate::domain::decision::Choice;
-use crate::domain::ids::{ConnectionId, DecisionId, ReferralId};
+use crate::domain::ids::{ConnectionId, CustomerId, DecisionId, NearMissId, ReferralId};
 use crate::domain::people::Referral;
 use crate::domain::time::Timestamp;
 use crate::registry::decisions::Decider;
@@ -32,6 +32,11 @@ use crate::web::{View, Web, format, url};
 /// Where the list is.
 pub(crate) const HERE: &str = "/admin/near-misses";
 const ANSWERED: &str = "/admin/near-misses?answered=yes";
+
+/// Where a near miss is.
+pub(super) fn at(id: &NearMissId) -> String {
+    url::at(HERE, id.as_str())
+}
 
 /// `/admin/near-misses`
 #[derive(Debug, Template)]
@@ -90,9 +95,10 @@ pub(crate) async fn list(State(web): State<Arc<Web>>, view: View, Asked(query): 
     }
     let connection = view.connection();
     let mut tx = web.app.db.read().await?;
-    let (near, next) = next_page(&mut tx, connection, query.some("after")).await?;
-    let ids = near.iter().filter_map(|near| near.referral_id.as_deref());
-    let ids: Vec<ReferralId> = ids.map(ReferralId::from).collect();
+    let after = query.some("after").map(NearMissId::from);
+    let (near, next) = next_page(&mut tx, connection, after).await?;
+    let ids = near.iter().filter_map(|near| near.referral_id.clone());
+    let ids: Vec<ReferralId> = ids.collect();
     let referrals = load_referrals(&mut tx, connection, &ids).await?;
     let names = campaigns::names(&mut tx, connection).await?;
     tx.rollback().await?;
@@ -108,7 +114,7 @@ pub(crate) async fn list(State(web): State<Arc<Web>>, view: View, Asked(query): 
             .collect(),
         pager: Pager {
             first: query.some("after").map(|_| HERE.to_owned()),
-            next: next.map(|last| url::with(HERE, &[("after", &last)])),
+            next: next.map(|last| url::with(HERE, &[("after", last.as_str())])),
         },
     })
 }
@@ -137,13 +143,13 @@ pub(crate) async fn undo(State(web): State<Arc<Web>>, view: View, Sent(sent): Se
 async fn next_page(
     tx: &mut Tx,
     connection: &ConnectionId,
-    after: Option<&str>,
-) -> Result<(Vec<NearMiss>, Option<String>), StoreError> {
+    after: Option<NearMissId>,
+) -> Result<(Vec<NearMiss>, Option<NearMissId>), StoreError> {
     let last = match after {
-        Some(id) => get_near_miss(tx, connection, id).await?,
+        Some(id) => get_near_miss(tx, connection, &id).await?,
         None => None,
     };
-    let after = last.as_ref().map(|n| (n.found_at, n.near_miss_id.as_str()));
+    let after = last.as_ref().map(|n| (n.found_at, &n.near_miss_id));
     let mut near = list_near_misses(tx, connection, after, ROWS + 1).await?;
     let more = near.len() > ROWS as usize;
     near.truncate(ROWS as usize);
@@ -201,15 +207,19 @@ fn row(
     names: &BTreeMap<String, String>,
     now: Timestamp,
 ) -> NearRow {
-    let referral = near.referral_id.as_deref();
+    let referral = near.referral_id.as_ref().map(ReferralId::as_str);
     let claim = referral.and_then(|id| referrals.get(id));
     NearRow {
-        link: Link::new(kind(&near.kind), url::at(HERE, &near.near_miss_id)),
+        link: Link::new(kind(&near.kind), at(&near.near_miss_id)),
         detail: near.detail.clone(),
         person: claim.map(|claim| known(claim)).unwrap_or_default(),
         referral: referral.map(|id| Link::new(id, url::referral(id))),
-        customer: near.customer_id.clone().unwrap_or_default(),
-        campaign: near.campaign_id.as_deref().map(|id| {
+        customer: near
+            .customer_id
+            .as_ref()
+            .map_or_else(String::new, CustomerId::to_string),
+        campaign: near.campaign_id.as_ref().map(|id| {
+            let id = id.as_str();
             let name = names.get(id).map_or(id, String::as_str);
             Link::new(name, url::campaign(id))
         }),
@@ -257,11 +267,11 @@ mod tests {
 
     fn near(kind: &str, referral: Option<&str>) -> NearRow {
         let near = NearMiss {
-            near_miss_id: format!("near_{kind}"),
+            near_miss_id: format!("near_{kind}").into(),
             kind: kind.to_owned(),
-            campaign_id: Some("spring-2026".to_owned()),
-            referral_id: referral.map(str::to_owned),
-            customer_id: Some("cus_1".to_owned()),
+            campaign_id: Some("spring-2026".into()),
+            referral_id: referral.map(ReferralId::from),
+            customer_id: Some("cus_1".into()),
             detail: "b***@e***.com differs only by tag or dots".to_owned(),
             found_at: now().unix() - 7_200,
         };

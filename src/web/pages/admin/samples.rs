@@ -267,11 +267,11 @@ fn every_kind_of_case_has_its_words() {
 fn near(kind: &str, link: Option<Vec<Effect>>) -> NearView {
     NearView {
         near: NearMiss {
-            near_miss_id: "near_1".to_owned(),
+            near_miss_id: "near_1".into(),
             kind: kind.to_owned(),
-            campaign_id: Some("spring-2026".to_owned()),
-            referral_id: link.as_ref().map(|_| "ref_1".to_owned()),
-            customer_id: Some("cus_1".to_owned()),
+            campaign_id: Some("spring-2026".into()),
+            referral_id: link.as_ref().map(|_| "ref_1".into()),
+            customer_id: Some("cus_1".into()),
             detail: "b***@e***.com differs only by tag or dots".to_owned(),
             found_at: now().unix() - 7_200,
         },

@@ -330,8 +330,8 @@ mod tests {
     #[test]
     fn a_user() {
         let session = Session {
-            session_id: "ses_1".to_owned(),
-            user_id: "usr_1".to_owned(),
+            session_id: "ses_1".into(),
+            user_id: "usr_1".into(),
             created_at: now().plus_seconds(-600).unix(),
             seen_at: now().unix(),
             idle_ends_at: now().plus_days(1).unix(),

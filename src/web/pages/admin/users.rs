@@ -11,6 +11,7 @@ use crate::domain::access::{Permission, Role};
 use crate::domain::ids::{PromoterId, UserId};
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
+use crate::http::words::capital;
 use crate::web::answer::{Answer, on_to, page, refused};
 use crate::web::input::{Asked, Fields, Sent};
 use crate::web::layout::{Page, Said};
@@ -187,17 +188,12 @@ pub(in crate::web::pages) const fn where_the_link_goes(by_mail: bool) -> &'stati
 
 /// What a refused command says, at the field; what no field can mend is a problem.
 pub(in crate::web::pages) fn errors(error: AccessError) -> Result<Errors, Problem> {
-    let words = |text: &str| {
-        let mut letters = text.chars();
-        let first = letters.next().map(|c| c.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    };
     match error {
         AccessError::Invalid {
             pointer, message, ..
         } => Ok(Errors::one(
             pointer.trim_start_matches('/'),
-            words(&message),
+            capital(&message),
         )),
         AccessError::Conflict { code, message } => {
             let field = match code {
@@ -205,7 +201,7 @@ pub(in crate::web::pages) fn errors(error: AccessError) -> Result<Errors, Proble
                 "last_owner" => "role",
                 _ => "",
             };
-            Ok(Errors::one(field, words(&message)))
+            Ok(Errors::one(field, capital(&message)))
         }
         other => Err(other.into()),
     }

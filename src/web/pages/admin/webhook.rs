@@ -5,13 +5,15 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 
-use super::webhooks::{HERE, of, secret, state, told_of};
+use super::webhooks::{HERE, at, of, secret, state, told_of};
 use crate::domain::access::Permission;
+use crate::domain::ids::{EndpointId, MessageId};
 use crate::domain::time::Timestamp;
 use crate::http::Problem;
+use crate::http::words::sentence;
+use crate::notify::webhooks::WebhookError;
 use crate::notify::webhooks::endpoints::Wanted;
 use crate::notify::webhooks::sender::Reply;
-use crate::notify::webhooks::{WebhookError, sentence};
 use crate::store::webhook_deliveries::{Delivery, DeliveryState};
 use crate::store::webhook_endpoints::WebhookEndpoint;
 use crate::web::answer::{Answer, on_to, page, refused};
@@ -47,7 +49,7 @@ pub(crate) struct WebhookPage {
 #[derive(Debug)]
 pub(crate) struct DeliveryRow {
     pub topic: String,
-    pub id: String,
+    pub id: MessageId,
     pub happened: When,
     pub state: Badge,
     pub attempts: i64,
@@ -61,7 +63,7 @@ pub(crate) struct DeliveryRow {
 pub(crate) async fn show(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     Asked(query): Asked,
 ) -> Answer {
     page(&made(&web, &view, &id, &query, None).await?)
@@ -70,15 +72,17 @@ pub(crate) async fn show(
 async fn made(
     web: &Web,
     view: &View,
-    id: &str,
+    id: &EndpointId,
     query: &Fields,
     news: Option<(Badge, String)>,
 ) -> Result<WebhookPage, Problem> {
     let webhooks = of(web, view)?;
     let endpoint = webhooks.get(id).await?;
     let only = query.some("show").and_then(DeliveryState::parse);
-    let after = query.some("after");
-    let rows = webhooks.deliveries(id, only, after, ROWS + 1).await?;
+    let after = query.some("after").map(MessageId::from);
+    let rows = webhooks
+        .deliveries(id, only, after.as_ref(), ROWS + 1)
+        .await?;
     let rows = rows.ok_or_else(|| Problem::not_found("There is no such page of the list."))?;
     let page = view.page(&endpoint.url, HERE).under("Webhooks", HERE);
     let can_change = view.may(Permission::WebhooksWrite);
@@ -99,7 +103,7 @@ fn filled(
     can_change: bool,
     now: Timestamp,
 ) -> WebhookPage {
-    let here = url::at(HERE, &endpoint.endpoint_id);
+    let here = at(&endpoint.endpoint_id);
     let shown = only.map_or("", DeliveryState::name);
     let of_state = |state: &str| url::with(&here, &[("show", state)]);
     let has_more = rows.len() > ROWS as usize;
@@ -135,7 +139,7 @@ fn filled(
         about: vec![
             ("Description", endpoint.description.clone()),
             ("Told of", told_of(endpoint).join(", ")),
-            ("Id", endpoint.endpoint_id.clone()),
+            ("Id", endpoint.endpoint_id.to_string()),
         ],
         times: times
             .into_iter()
@@ -196,7 +200,7 @@ fn row(delivery: Delivery, can_send: bool, now: Timestamp) -> DeliveryRow {
 pub(crate) async fn test(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let news = match of(&web, &view)?.test(&id).await {
         Ok(reply) => told(&reply),
@@ -227,7 +231,7 @@ fn told(reply: &Reply) -> (Badge, String) {
 pub(crate) async fn set_state(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     Sent(sent): Sent,
 ) -> Answer {
     let enabled = sent.raw("enabled") == "true";
@@ -238,20 +242,20 @@ pub(crate) async fn set_state(
     of(&web, &view)?.change(&id, &wanted, &view.by).await?;
     let said = [Said::WebhookOff, Said::WebhookOn];
     let said = said.get(usize::from(enabled)).copied();
-    on_to(&url::at(HERE, &id), said)
+    on_to(&at(&id), said)
 }
 
 /// `POST /admin/webhooks/{id}/redeliver`
 pub(crate) async fn redeliver(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     Sent(sent): Sent,
 ) -> Answer {
     let webhooks = of(&web, &view)?;
-    let message = sent.text("message");
-    match webhooks.redeliver(&id, message, &view.by).await {
-        Ok(_) => on_to(&url::at(HERE, &id), Some(Said::WebhookAgain)),
+    let message = MessageId::from(sent.text("message"));
+    match webhooks.redeliver(&id, &message, &view.by).await {
+        Ok(_) => on_to(&at(&id), Some(Said::WebhookAgain)),
         Err(WebhookError::Conflict { message, .. }) => {
             let news = (
                 Badge::new(Tone::Warn, Icon::Info, "Not sent again"),
@@ -267,34 +271,34 @@ pub(crate) async fn redeliver(
 pub(crate) async fn ask_rotate(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let endpoint = of(&web, &view)?.get(&id).await?;
-    let here = url::at(HERE, &id);
+    let says = "For 24 hours messages are signed with the new secret and with the one of now. \
+                After that only the new one counts.";
     page(&ConfirmPage {
-        page: view
-            .page("Make a new signing secret?", HERE)
-            .under("Webhooks", HERE)
-            .under(&endpoint.url, &here),
-        says: vec![
-            "For 24 hours messages are signed with the new secret and with the one of now. After \
-             that only the new one counts."
-                .to_owned(),
-        ],
+        page: asking(&view, &endpoint, "Make a new signing secret?"),
+        says: vec![says.to_owned()],
         state: None,
-        action: format!("{here}/rotate"),
+        action: format!("{}/rotate", at(&id)),
         hidden: Vec::new(),
         button: "Make a new secret".to_owned(),
         danger: false,
-        cancel: here,
+        cancel: at(&id),
     })
+}
+
+fn asking(view: &View, endpoint: &WebhookEndpoint, question: &str) -> Page {
+    view.page(question, HERE)
+        .under("Webhooks", HERE)
+        .under(&endpoint.url, at(&endpoint.endpoint_id))
 }
 
 /// `POST /admin/webhooks/{id}/rotate`
 pub(crate) async fn rotate(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let rotated = of(&web, &view)?.rotate(&id, &view.by).await?;
     page(&secret(&view, &rotated, false))
@@ -304,26 +308,20 @@ pub(crate) async fn rotate(
 pub(crate) async fn ask_delete(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let endpoint = of(&web, &view)?.get(&id).await?;
-    let here = url::at(HERE, &id);
+    let says = "It is told nothing any more, what waits for it is dropped, and its secret is gone. \
+                This cannot be taken back. To pause it, turn it off instead.";
     page(&ConfirmPage {
-        page: view
-            .page("Delete this endpoint?", HERE)
-            .under("Webhooks", HERE)
-            .under(&endpoint.url, &here),
-        says: vec![
-            "It is told nothing any more, what waits for it is dropped, and its secret is gone. \
-             This cannot be taken back. To pause it, turn it off instead."
-                .to_owned(),
-        ],
+        page: asking(&view, &endpoint, "Delete this endpoint?"),
+        says: vec![says.to_owned()],
         state: Some(state(&endpoint)),
-        action: format!("{here}/delete"),
+        action: format!("{}/delete", at(&id)),
         hidden: Vec::new(),
         button: "Delete".to_owned(),
         danger: true,
-        cancel: here,
+        cancel: at(&id),
     })
 }
 
@@ -331,7 +329,7 @@ pub(crate) async fn ask_delete(
 pub(crate) async fn delete(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     of(&web, &view)?.delete(&id, &view.by).await?;
     on_to(HERE, Some(Said::WebhookDeleted))
@@ -348,9 +346,9 @@ mod tests {
         let past = now().plus_seconds(-3_600).unix();
         let failed = state != DeliveryState::Delivered;
         Delivery {
-            endpoint_id: "we_1".to_owned(),
-            message_id: id.to_owned(),
-            outbox_id: id.to_owned(),
+            endpoint_id: "we_1".into(),
+            message_id: id.into(),
+            outbox_id: id.into(),
             topic: "qualification.settled".to_owned(),
             created_at: past,
             attempts: 2,

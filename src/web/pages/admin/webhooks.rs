@@ -7,11 +7,13 @@ use askama::Template;
 use axum::extract::{Path, State};
 
 use crate::domain::access::Permission;
+use crate::domain::ids::EndpointId;
 use crate::domain::time::Timestamp;
 use crate::domain::topic::Topic;
 use crate::http::Problem;
+use crate::http::words::sentence;
 use crate::notify::webhooks::endpoints::{Wanted, WithSecret};
-use crate::notify::webhooks::{WebhookError, Webhooks, sentence};
+use crate::notify::webhooks::{WebhookError, Webhooks};
 use crate::store::webhook_endpoints::{EVERY_TOPIC, WebhookEndpoint};
 use crate::web::answer::{Answer, on_to, page, refused};
 use crate::web::input::{Fields, Sent};
@@ -23,6 +25,11 @@ use crate::web::{View, Web, format, url};
 /// Where the list is.
 pub(crate) const HERE: &str = "/admin/webhooks";
 const NEW: &str = "/admin/new-webhook";
+
+/// Where an endpoint is.
+pub(super) fn at(id: &EndpointId) -> String {
+    url::at(HERE, id.as_str())
+}
 
 /// `/admin/webhooks`
 #[derive(Debug, Template)]
@@ -109,7 +116,7 @@ fn empty(can_add: bool) -> Empty {
 fn row(endpoint: &WebhookEndpoint, now: Timestamp) -> EndpointRow {
     let made = Timestamp::from_unix(endpoint.created_at).unwrap_or_default();
     EndpointRow {
-        link: Link::new(&endpoint.url, url::at(HERE, &endpoint.endpoint_id)),
+        link: Link::new(&endpoint.url, at(&endpoint.endpoint_id)),
         description: endpoint.description.clone(),
         state: state(endpoint),
         topics: told_of(endpoint),
@@ -160,7 +167,7 @@ pub(crate) async fn add(State(web): State<Arc<Web>>, view: View, Sent(sent): Sen
 pub(crate) async fn edit(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
 ) -> Answer {
     let endpoint = of(&web, &view)?.get(&id).await?;
     let topics = endpoint.topics.split(' ');
@@ -177,13 +184,13 @@ pub(crate) async fn edit(
 pub(crate) async fn save(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<EndpointId>,
     Sent(sent): Sent,
 ) -> Answer {
     let webhooks = of(&web, &view)?;
     let endpoint = webhooks.get(&id).await?;
     match webhooks.change(&id, &wanted(&sent), &view.by).await {
-        Ok(_) => on_to(&url::at(HERE, &id), Some(Said::WebhookSaved)),
+        Ok(_) => on_to(&at(&id), Some(Said::WebhookSaved)),
         Err(error) => refused(&form(&view, Some(&endpoint), &sent, errors(error)?)),
     }
 }
@@ -223,14 +230,14 @@ fn form(
     let page = view.page(title, HERE).under("Webhooks", HERE);
     let page = match endpoint {
         None => page,
-        Some(endpoint) => page.under(&endpoint.url, url::at(HERE, &endpoint.endpoint_id)),
+        Some(endpoint) => page.under(&endpoint.url, at(&endpoint.endpoint_id)),
     };
-    let id = endpoint.map(|endpoint| endpoint.endpoint_id.as_str());
+    let id = endpoint.map(|endpoint| &endpoint.endpoint_id);
     filled(page.with_errors(errors.any()), id, sent, errors)
 }
 
-fn filled(page: Page, id: Option<&str>, sent: &Fields, errors: Errors) -> FormPage {
-    let here = id.map(|id| url::at(HERE, id));
+fn filled(page: Page, id: Option<&EndpointId>, sent: &Fields, errors: Errors) -> FormPage {
+    let here = id.map(at);
     let chosen = sent.all("topics");
     let choice = |name: &str, hint: &str| {
         let mut choice = Choice::new(name, name).hint(hint);
@@ -270,7 +277,7 @@ fn filled(page: Page, id: Option<&str>, sent: &Fields, errors: Errors) -> FormPa
 
 /// The page that shows a secret once.
 pub(super) fn secret(view: &View, made: &WithSecret, is_new: bool) -> SecretPage {
-    let back = url::at(HERE, &made.endpoint.endpoint_id);
+    let back = at(&made.endpoint.endpoint_id);
     let title = if is_new {
         "Endpoint added"
     } else {
@@ -295,7 +302,7 @@ pub(super) mod tests {
 
     pub fn endpoint(id: &str) -> WebhookEndpoint {
         WebhookEndpoint {
-            endpoint_id: id.to_owned(),
+            endpoint_id: id.into(),
             url: "https://shop.example.com/hooks/qualify".to_owned(),
             description: "Pays out through our bank".to_owned(),
             topics: "qualification.settled qualification.reversed".to_owned(),

@@ -115,12 +115,3 @@ pub(crate) fn rewards(rewards: &[Reward], promoter: Option<&str>) -> String {
     let all: Vec<String> = rewards.iter().map(one).collect();
     all.join(", ")
 }
-
-/// Words as a sentence.
-pub(crate) fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    let end = if words.ends_with(['.', '?']) { "" } else { "." };
-    let all = first.into_iter().chain(letters).chain(end.chars());
-    all.collect()
-}

@@ -14,6 +14,7 @@ use serde_json::Value;
 use self::operation::Operation;
 use crate::api::document::document;
 use crate::http::Problem;
+use crate::http::words::capital;
 use crate::web::answer::{self, Answer};
 use crate::web::layout::{NavGroup, NavLink, Page};
 use crate::web::{Visit, Web};
@@ -43,10 +44,7 @@ static TITLES: LazyLock<Vec<(&'static str, String, &'static str, String)>> = Laz
 
 /// `near-misses` as `Near misses`.
 fn title(name: &str) -> String {
-    let mut letters = name.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    let rest = letters.map(|c| if c == '-' { ' ' } else { c });
-    first.into_iter().chain(rest).collect()
+    capital(&name.replace('-', " "))
 }
 
 fn resources() -> impl Iterator<Item = Resource> {

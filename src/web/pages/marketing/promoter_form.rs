@@ -9,6 +9,7 @@ use super::promoter::find;
 use crate::domain::ids::{CouponId, PromoterId};
 use crate::domain::people::Promoter;
 use crate::http::Problem;
+use crate::http::words::capital;
 use crate::registry::RegistryError;
 use crate::registry::promoters::{PromoterChange, PromoterInput, change, create};
 use crate::web::answer::{Answer, on_to, page, refused};
@@ -146,7 +147,7 @@ pub(super) fn errors(error: RegistryError) -> Result<Errors, Problem> {
         } => {
             // `/coupons/0` is the field `coupons`.
             let field = pointer.trim_start_matches('/').split('/').next();
-            Ok(Errors::one(field.unwrap_or_default(), sentence(&message)))
+            Ok(Errors::one(field.unwrap_or_default(), capital(&message)))
         }
         RegistryError::Conflict { code, message } => {
             let field = match code {
@@ -155,16 +156,10 @@ pub(super) fn errors(error: RegistryError) -> Result<Errors, Problem> {
                 "id_taken" => "id",
                 _ => "",
             };
-            Ok(Errors::one(field, sentence(&message)))
+            Ok(Errors::one(field, capital(&message)))
         }
         other => Err(other.into()),
     }
-}
-
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
 }
 
 fn form(view: &View, of: Option<&Promoter>, sent: &Fields, errors: Errors) -> FormPage {

@@ -4,6 +4,7 @@ use crate::domain::campaign::{
     AmountBasis, Anchor, Bound, Campaign, Duplicates, MatchKey, Prefer, RewardRule, Threshold,
     Touch,
 };
+use crate::http::words::capital;
 use crate::web::format;
 
 /// (what it is about, what the rules say), in the order in which people ask.
@@ -194,12 +195,6 @@ fn limits(campaign: &Campaign) -> Option<String> {
         .map(|budget| format!("{} in all", format::money(budget)));
     let said: Vec<String> = most.into_iter().chain(budget).collect();
     (!said.is_empty()).then(|| format!("At most {}.", said.join(" and ")))
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
 }
 
 #[cfg(test)]

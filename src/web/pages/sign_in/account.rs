@@ -54,7 +54,7 @@ async fn made(web: &Web, view: &View, errors: Errors) -> Result<AccountPage, Pro
     let row = |session: &Session| {
         let at = |unix| When::new(Timestamp::from_unix(unix).unwrap_or_default(), view.now);
         SessionRow {
-            this: session.session_id == signed.session.as_str(),
+            this: session.session_id == signed.session,
             began: at(session.created_at),
             used: at(session.seen_at),
             ends: at(session.ends_at.min(session.idle_ends_at)),

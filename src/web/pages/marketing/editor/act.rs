@@ -64,7 +64,7 @@ async fn try_it(
         .start(&web.app, connection, edited.draft(), (rules, live), days);
     match started.await {
         Ok(job) => {
-            let place = url::with(&edited.action(), &[("backtest", &job.id)]);
+            let place = url::with(&edited.action(), &[("backtest", job.id.as_str())]);
             on_to(&format!("{place}#tried"), None)
         }
         Err(NotStarted::Busy) => {

@@ -94,7 +94,10 @@ async fn draft_of(
     let Some(id) = query.some("backtest") else {
         return Ok(None);
     };
-    let job = web.backtests.get(&web.app, view.connection(), id).await?;
+    let job = web
+        .backtests
+        .get(&web.app, view.connection(), &id.into())
+        .await?;
     let mine = job.filter(|job| job.draft.campaign.as_deref() == campaign);
     Ok(mine.map(|job| (Edited::of_draft(&job.draft), job)))
 }

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 
 use super::no_such;
 use crate::backtests::{Change, Job, Outcome, Standing};
+use crate::domain::ids::BacktestId;
 use crate::domain::money::Money;
 use crate::domain::time::Timestamp;
 use crate::web::answer::{Answer, on_to, page};
@@ -22,7 +23,7 @@ pub(super) const REFRESH_SECONDS: u32 = 3;
 #[derive(Debug, Template)]
 #[template(path = "pages/marketing/editor/tried.html", config = ".askama.toml")]
 pub(crate) struct TriedPart {
-    pub id: String,
+    pub id: BacktestId,
     pub running: bool,
     /// How far it is, or why nothing came of it.
     pub standing: String,
@@ -75,7 +76,7 @@ impl TriedPart {
 pub(crate) async fn tried(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<BacktestId>,
 ) -> Answer {
     let job = web.backtests.get(&web.app, view.connection(), &id).await?;
     let job = job.ok_or_else(|| no_such("backtest"))?;
@@ -86,7 +87,7 @@ pub(crate) async fn tried(
 pub(crate) async fn stop(
     State(web): State<Arc<Web>>,
     view: View,
-    Path(id): Path<String>,
+    Path(id): Path<BacktestId>,
 ) -> Answer {
     let job = web.backtests.stop(&web.app, view.connection(), &id).await?;
     let job = job.ok_or_else(|| no_such("backtest"))?;
@@ -94,7 +95,7 @@ pub(crate) async fn stop(
         Some(campaign) => format!("{}/edit", url::campaign(campaign)),
         None => "/new-campaign".to_owned(),
     };
-    let place = url::with(&editor, &[("backtest", &job.id)]);
+    let place = url::with(&editor, &[("backtest", job.id.as_str())]);
     on_to(&format!("{place}#tried"), Some(Said::BacktestStopped))
 }
 
@@ -239,7 +240,7 @@ pub(super) fn sample(now: Timestamp) -> TriedPart {
         named: vec![(name.to_owned(), "prom_ana".to_owned())],
     };
     TriedPart {
-        id: "0123456789abcdef".to_owned(),
+        id: "0123456789abcdef".into(),
         running: false,
         standing: String::new(),
         asked: When::new(now, now),
