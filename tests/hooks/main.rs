@@ -15,6 +15,7 @@ mod bench;
 mod client;
 mod delivery;
 mod logs;
+mod encrypted;
 mod many;
 mod receiver;
 mod safety;

@@ -8,10 +8,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
+use rustls::ServerConfig;
 use serde_json::Value;
 use standardwebhooks::Webhook;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// How it answers.
 #[derive(Debug, Clone)]
@@ -55,7 +59,36 @@ struct Shared {
 pub struct Receiver {
     pub address: SocketAddr,
     shared: Arc<Shared>,
+    acceptor: Acceptor,
     task: JoinHandle<()>,
+}
+
+/// What speaks TLS, if anything does.
+type Acceptor = Arc<Mutex<Option<TlsAcceptor>>>;
+
+/// Connections over TLS; those that are not agreed on are dropped.
+struct Encrypted {
+    listener: TcpListener,
+    acceptor: Acceptor,
+}
+
+impl Listener for Encrypted {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, from) = self.listener.accept().await.unwrap();
+            let acceptor = self.acceptor.lock().unwrap().clone().unwrap();
+            if let Ok(stream) = acceptor.accept(stream).await {
+                return (stream, from);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
 }
 
 impl Drop for Receiver {
@@ -83,6 +116,25 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        Self::on(listener, address, Arc::default())
+    }
+
+    /// Over HTTPS, with the certificate of this configuration.
+    pub async fn encrypted(config: ServerConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let acceptor = Arc::new(Mutex::new(Some(TlsAcceptor::from(Arc::new(config)))));
+        let encrypted = Encrypted {
+            listener,
+            acceptor: Arc::clone(&acceptor),
+        };
+        Self::on(encrypted, address, acceptor)
+    }
+
+    fn on<L>(listener: L, address: SocketAddr, acceptor: Acceptor) -> Self
+    where
+        L: Listener<Addr = SocketAddr>,
+    {
         let shared = Arc::new(Shared {
             mood: Mutex::new(Mood::Status(200)),
             got: Mutex::default(),
@@ -94,8 +146,14 @@ impl Receiver {
         Self {
             address,
             shared,
+            acceptor,
             task,
         }
+    }
+
+    /// From now on it shows another certificate.
+    pub fn shows(&self, config: ServerConfig) {
+        *self.acceptor.lock().unwrap() = Some(TlsAcceptor::from(Arc::new(config)));
     }
 
     pub fn url(&self) -> String {

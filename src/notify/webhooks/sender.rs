@@ -113,14 +113,14 @@ impl Sender {
             if let Some(refused) = error.downcast_ref::<NotResolved>() {
                 return refused.to_string();
             }
-            if error.is::<rustls::Error>() {
-                return "no encrypted connection: the certificate was not accepted".to_owned();
+            if let Some(refused) = error.downcast_ref::<rustls::Error>() {
+                return not_encrypted(refused);
             }
             // An I/O error hides what it wraps from `source`.
             let inner = error.downcast_ref::<std::io::Error>();
             let inner = inner.and_then(std::io::Error::get_ref);
-            if inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
-                return "no encrypted connection: the certificate was not accepted".to_owned();
+            if let Some(refused) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                return not_encrypted(refused);
             }
             cause = error.source();
         }
@@ -130,6 +130,26 @@ impl Sender {
             "the connection ended before an answer".to_owned()
         }
     }
+}
+
+/// Why there is no encrypted connection.
+fn not_encrypted(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Refused;
+    let why = match error {
+        rustls::Error::InvalidCertificate(refused) => match refused {
+            Refused::UnknownIssuer => "this machine does not trust who issued its certificate",
+            Refused::NotValidForName | Refused::NotValidForNameContext { .. } => {
+                "its certificate is for another host"
+            }
+            Refused::Expired | Refused::ExpiredContext { .. } => "its certificate has expired",
+            Refused::NotValidYet | Refused::NotValidYetContext { .. } => {
+                "its certificate is not valid yet"
+            }
+            _ => "the certificate was not accepted",
+        },
+        _ => "the two sides did not agree on one",
+    };
+    format!("no encrypted connection: {why}")
 }
 
 fn failure_of(status: u16) -> Option<String> {
