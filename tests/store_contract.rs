@@ -35,6 +35,7 @@ macro_rules! contract {
         mod on_both {
             $(#[tokio::test]
             async fn $story() {
+                crate::scans::collect();
                 let folder = tempfile::tempdir().unwrap();
                 let sqlite = format!("sqlite://{}/contract.db", folder.path().display());
                 let postgres = crate::support::postgres::fresh_database().await;
@@ -48,6 +49,7 @@ macro_rules! contract {
                     kept.push(crate::reopened(db, &url).await);
                 }
                 assert_eq!(kept[0], kept[1], "both engines keep the same rows");
+                crate::scans::check().await;
             })*
         }
     };
@@ -134,6 +136,8 @@ mod people;
 mod plans;
 #[path = "store_contract/reports.rs"]
 mod reports;
+#[path = "store_contract/scans.rs"]
+mod scans;
 #[path = "store_contract/settlement.rs"]
 mod settlement;
 #[path = "store_contract/tracking.rs"]

@@ -254,14 +254,16 @@ pub async fn promoters_by_code(
     connection: &ConnectionId,
     code: &str,
 ) -> Result<Vec<StoredPromoter>, StoreError> {
-    let rows = Statement::new(
+    // Sorted here: SQLite would rather read all of them in order.
+    let mut rows: Vec<Row> = Statement::new(
         "SELECT promoter_id, name, email, code, stripe_customer_id, suspended, created_at
-         FROM promoters WHERE connection_id = $1 AND code = $2 ORDER BY promoter_id",
+         FROM promoters WHERE connection_id = $1 AND code = $2",
     )
     .bind(connection)
     .bind(code)
     .fetch_all(tx)
     .await?;
+    rows.sort_by(|a, b| a.promoter_id.cmp(&b.promoter_id));
     read(tx, connection, rows).await
 }
 

@@ -14,8 +14,8 @@ mod bench;
 #[path = "../webhook/client.rs"]
 mod client;
 mod delivery;
-mod logs;
 mod encrypted;
+mod logs;
 mod many;
 mod receiver;
 mod safety;

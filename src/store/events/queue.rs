@@ -186,11 +186,13 @@ pub async fn requeue_events(
     connection: &ConnectionId,
     events: &[EventId],
 ) -> Result<u64, StoreError> {
+    // One by one by their key: looked for in a list, SQLite would read the index by time.
     let put_back = Statement::new(
-        "INSERT INTO event_queue (connection_id, received_at_us, event_id, body_bytes)
-         SELECT connection_id, received_at_us, event_id, COALESCE(unpacked_bytes, length(body))
-         FROM events
-         WHERE connection_id = $1 AND event_id IN ({rows})
+        "WITH asked (id) AS ({rows})
+         INSERT INTO event_queue (connection_id, received_at_us, event_id)
+         SELECT e.connection_id, e.received_at_us, e.event_id
+         FROM (SELECT DISTINCT id FROM asked) AS a CROSS JOIN events AS e
+         WHERE e.connection_id = $1 AND e.event_id = a.id
          ON CONFLICT (connection_id, received_at_us, event_id) DO NOTHING",
     )
     .bind(connection)
