@@ -116,13 +116,13 @@ impl Sender {
             if let Some(refused) = error.downcast_ref::<rustls::Error>() {
                 return not_encrypted(refused);
             }
-            // An I/O error hides what it wraps from `source`.
-            let inner = error.downcast_ref::<std::io::Error>();
-            let inner = inner.and_then(std::io::Error::get_ref);
-            if let Some(refused) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return not_encrypted(refused);
-            }
-            cause = error.source();
+            // An I/O error hides what it wraps from `source`; it may wrap another one.
+            let wrapped = error.downcast_ref::<std::io::Error>();
+            let wrapped = wrapped.and_then(std::io::Error::get_ref);
+            cause = wrapped.map_or_else(
+                || error.source(),
+                |inner| Some(inner as &(dyn Error + 'static)),
+            );
         }
         if error.is_connect() {
             "no connection".to_owned()
