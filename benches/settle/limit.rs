@@ -62,7 +62,7 @@ async fn width(db: &Db) -> usize {
     for text in [
         "SELECT CAST(length(connection_id) + length(batch_id) + 8 + length(qualification_id)
                 + length(action) + length(amounts) + length(reason) + length(state)
-                + length(outcome) AS BIGINT) FROM batch_items",
+                + COALESCE(length(outcome), 0) AS BIGINT) FROM batch_items",
         "SELECT CAST(length(connection_id) + length(qualification_id) + length(campaign_id)
                 + length(referral_id) + length(person) + length(promoter_id) + length(revision)
                 + length(state) + length(reason) + length(rewards) + length(given) + 48 AS BIGINT)
