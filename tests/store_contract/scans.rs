@@ -162,6 +162,8 @@ const EXCUSED: &[(&str, &str)] = &[
 struct Sent;
 
 static SENT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// What was looked at already.
+static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 #[derive(Default)]
 struct Text(String);
@@ -204,7 +206,6 @@ pub fn collect() {
 /// Looks at all that was sent so far and not looked at yet, by this story or another.
 pub async fn check() {
     let sent = std::mem::take(&mut *SENT.lock().unwrap());
-    static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let new: Vec<String> = sent
         .into_iter()
         .map(|text| shortened(&text))
@@ -222,12 +223,14 @@ pub async fn check() {
             found.insert(text, why);
         }
     }
-    if !found.is_empty() {
-        for (text, why) in &found {
-            println!("{text}\n  {}\n", why.join("\n  "));
-        }
-        panic!("{} statements read on, see above", found.len());
+    for (text, why) in &found {
+        println!("{text}\n  {}\n", why.join("\n  "));
     }
+    assert!(
+        found.is_empty(),
+        "{} statements read on, see above",
+        found.len()
+    );
 }
 
 /// Whether the store has this statement, and not a story: its longest part without a bind is in

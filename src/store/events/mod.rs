@@ -3,7 +3,8 @@
 //!
 //! What becomes of an event stands in small rows beside it: [`mod@queue`] says which wait to be
 //! read, `event_outcomes` which were read and not used, [`mod@repeats`] which came again. An
-//! event of which none of these says anything was read and used.
+//! event of which none of these says anything was read and used. On SQLite bodies are
+//! [`mod@packed`].
 
 mod insert;
 mod list;
