@@ -11,11 +11,12 @@ use lz4_flex::block::{
 use sqlx::FromRow;
 
 use super::{NewEvent, StoredEvent};
-use crate::store::StoreError;
 use crate::store::dialect::Engine;
 
 /// Bodies below this are stored as they are: there is little to win.
 const PACKED_FROM: usize = 256;
+/// A byte of LZ4 stands for no more than this many: no room is made for a length beyond that.
+const PACKED_BY_MAX: usize = 256;
 
 thread_local! {
     /// What LZ4 keeps in mind of one body, and room for its result: made once a thread.
@@ -54,26 +55,27 @@ pub(super) fn stored(engine: Engine, event: &NewEvent) -> (Cow<'_, [u8]>, Option
     }
 }
 
-/// The body that was stored like this.
-pub(super) fn unpacked(
-    stored: Vec<u8>,
-    unpacked_bytes: Option<i64>,
-) -> Result<Vec<u8>, StoreError> {
+/// The body that was stored like this. One that was damaged since comes as it is stored: that
+/// reads as no event, for which `verify` names it, and the others are read as ever.
+pub(super) fn unpacked(stored: Vec<u8>, unpacked_bytes: Option<i64>) -> Vec<u8> {
     let Some(length) = unpacked_bytes else {
-        return Ok(stored);
+        return stored;
     };
-    let unreadable = |detail: String| StoreError::Unreadable {
-        table: "events",
-        detail: format!("body: {detail}"),
-    };
-    let length = usize::try_from(length).map_err(|_| unreadable(format!("{length} bytes")))?;
-    let body = decompress(&stored, length).map_err(|error| unreadable(error.to_string()))?;
-    if body.len() == length {
-        Ok(body)
-    } else {
-        let seen = body.len();
-        Err(unreadable(format!("{seen} bytes, {length} are expected")))
-    }
+    let most = stored.len().saturating_mul(PACKED_BY_MAX);
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= most);
+    let body = length.and_then(|length| {
+        let body = decompress(&stored, length).ok()?;
+        (body.len() == length).then_some(body)
+    });
+    body.unwrap_or_else(|| {
+        tracing::error!(
+            length,
+            "a stored body cannot be unpacked; run `qualify verify`"
+        );
+        stored
+    })
 }
 
 /// A stored event as the database holds it.
@@ -91,18 +93,16 @@ pub(super) struct Row {
 }
 
 /// The events of some rows, in their order.
-pub(super) fn events(rows: Vec<Row>) -> Result<Vec<StoredEvent>, StoreError> {
-    let event = |row: Row| {
-        Ok(StoredEvent {
-            event_id: row.event_id,
-            event_type: row.event_type,
-            api_version: row.api_version,
-            created_at: row.created_at,
-            received_at_us: row.received_at_us,
-            mode: row.mode,
-            body: unpacked(row.body, row.unpacked_bytes)?,
-            state: row.state,
-        })
+pub(super) fn events(rows: Vec<Row>) -> Vec<StoredEvent> {
+    let event = |row: Row| StoredEvent {
+        event_id: row.event_id,
+        event_type: row.event_type,
+        api_version: row.api_version,
+        created_at: row.created_at,
+        received_at_us: row.received_at_us,
+        mode: row.mode,
+        body: unpacked(row.body, row.unpacked_bytes),
+        state: row.state,
     };
     rows.into_iter().map(event).collect()
 }
@@ -124,7 +124,7 @@ mod tests {
             if let Some(packed) = pack(&body) {
                 prop_assert!(packed.len() < body.len());
                 let length = i64::try_from(body.len()).ok();
-                prop_assert_eq!(unpacked(packed, length).unwrap(), body);
+                prop_assert_eq!(unpacked(packed, length), body);
             }
         }
     }
@@ -138,15 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_body_is_told() {
+    fn a_damaged_body_comes_as_it_is_stored() {
         let packed = pack(&b"\"object\": null,\n".repeat(100)).unwrap();
         let cut = packed.get(..packed.len() / 2).unwrap().to_vec();
-        let told = unpacked(cut, Some(1_600)).unwrap_err().to_string();
-        assert!(
-            told.contains("events holds a value that cannot be read back (body: "),
-            "{told}"
-        );
-        let told = unpacked(packed, Some(1_601)).unwrap_err().to_string();
-        assert!(told.contains("1600 bytes, 1601 are expected"), "{told}");
+        assert_eq!(unpacked(cut.clone(), Some(1_600)), cut);
+        for length in [1_601, 1_599, 0, -1, i64::MAX] {
+            assert_eq!(unpacked(packed.clone(), Some(length)), packed, "{length}");
+        }
     }
 }

@@ -38,7 +38,7 @@ pub async fn load_events(
         .list(events)
         .fetch_all(tx)
         .await?;
-    let mut found = packed::events(rows)?;
+    let mut found = packed::events(rows);
     found.sort_by(|a, b| a.event_id.cmp(&b.event_id));
     Ok(found)
 }
@@ -66,7 +66,7 @@ pub async fn event_page(
     .bind(limit)
     .fetch_all(tx)
     .await?;
-    packed::events(rows)
+    Ok(packed::events(rows))
 }
 
 /// How many events are in each state. It counts the whole index of events by time, and the

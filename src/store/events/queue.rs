@@ -59,7 +59,7 @@ pub async fn received_batch(
         .bind(BATCH_BYTES_MAX)
         .fetch_all(tx)
         .await?;
-    let mut events = packed::events(rows)?;
+    let mut events = packed::events(rows);
     events.sort_by(|a, b| (a.received_at_us, &a.event_id).cmp(&(b.received_at_us, &b.event_id)));
     Ok(events)
 }

@@ -58,8 +58,8 @@ async fn bodies<'e>(
     .list(ids)
     .fetch_all(tx)
     .await?;
-    let body = |(id, stored, length)| Ok((id, unpacked(stored, length)?));
-    rows.into_iter().map(body).collect()
+    let body = |(id, stored, length)| (id, unpacked(stored, length));
+    Ok(rows.into_iter().map(body).collect())
 }
 
 async fn count<'e>(
