@@ -28,6 +28,7 @@ use qualify::store::batches::{BatchKind, BatchState, get_batch, open_batches};
 use qualify::store::ledger::grand_total;
 use qualify::store::{Db, Statement};
 use qualify::verify::verify;
+use support::both::on_both;
 use support::due::Due;
 
 /// Not a whole number of pages, and several of them.
@@ -407,24 +408,6 @@ async fn a_run_by_hand_that_is_overtaken_says_so(db: Db) {
     let ran = run_now(db, connection, &node, clock).await.unwrap();
     assert_eq!(usize::try_from(ran.unwrap().totals.settled).unwrap(), MANY);
     world.settled_once().await;
-}
-
-macro_rules! on_both {
-    ($($story:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() {
-                let (_folder, db) = crate::support::sqlite().await;
-                super::$story(db).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() {
-                super::$story(crate::support::postgres().await).await;
-            })*
-        }
-    };
 }
 
 on_both!(

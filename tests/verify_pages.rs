@@ -23,6 +23,7 @@ use qualify::settle::schedule::run_now;
 use qualify::store::dialect::Engine;
 use qualify::store::{Db, Statement};
 use qualify::verify::{Check, verify};
+use support::both::on_both;
 use support::due::Due;
 
 /// Rows that `verify` reads at a time.
@@ -255,24 +256,6 @@ async fn two_of_one_person_are_found_wherever_they_are(db: Db) {
     });
     assert_eq!(seen, expected.into());
     assert_eq!(found.found, 2);
-}
-
-macro_rules! on_both {
-    ($($story:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() {
-                let (_folder, db) = crate::support::sqlite().await;
-                super::$story(db).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() {
-                super::$story(crate::support::postgres().await).await;
-            })*
-        }
-    };
 }
 
 on_both!(

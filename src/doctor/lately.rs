@@ -1,5 +1,5 @@
 //! Stripe's answers of the last seconds. Whoever asks while it is being asked waits for the same
-//! answers, and so does nobody's reloading of a page spend the requests that an account has.
+//! answers, so that reloading a page does not use up the requests that an account may make.
 
 use std::time::Duration;
 

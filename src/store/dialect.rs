@@ -1,8 +1,6 @@
 //! Everything in which the two engines differ, side by side. Statements elsewhere are one
 //! text for both; they reach these differences through placeholders.
 
-use std::fmt::Write as _;
-
 use super::value::Value;
 
 /// Binds that one statement may carry on SQLite (`SQLITE_MAX_VARIABLE_NUMBER`).
@@ -18,6 +16,8 @@ const HOLD_SECONDS: u32 = 5;
 /// Where a statement wants a set of rows: after the fixed binds. `INSERT INTO t (a, b) {rows}`,
 /// `x IN ({rows})`, `WITH v (a, b) AS ({rows})`.
 pub const ROWS: &str = "{rows}";
+/// Where a statement looks a single value up in a set of rows.
+pub const AMONG_ROWS: &str = "IN ({rows})";
 /// Where a statement claims rows that nobody else is working on.
 pub const CLAIM: &str = "{claim}";
 
@@ -48,7 +48,7 @@ impl Engine {
     ///
     /// A set that is looked into is wrapped on SQLite: for `(a, b) IN (VALUES …)` it scans the
     /// table, for `(a, b) IN (SELECT * FROM (VALUES …))` it searches the index.
-    pub fn rows(self, row: &[Value<'_>], count: usize, first_bind: usize, is_set: bool) -> String {
+    fn rows(self, row: &[Value<'_>], count: usize, first_bind: usize, is_set: bool) -> String {
         match self {
             Self::Sqlite => {
                 let mut text = String::from(if is_set {
@@ -72,17 +72,34 @@ impl Engine {
                 let mut text = String::from("SELECT * FROM unnest(");
                 for (column, value) in row.iter().enumerate() {
                     let comma = if column == 0 { "" } else { ", " };
-                    let kind = match value {
-                        Value::Text(_) => "text",
-                        Value::Int(_) => "bigint",
-                        Value::Bytes(_) => "bytea",
-                    };
-                    let bind = first_bind + column;
-                    let _ = write!(text, "{comma}${bind}::{kind}[]");
+                    text.push_str(comma);
+                    text.push_str(&array(value, first_bind + column));
                 }
                 text.push(')');
                 text
             }
+        }
+    }
+
+    /// The text with its set of rows in it.
+    ///
+    /// A single value is looked up by `= ANY(array)` on PostgreSQL, which an index answers. Joined
+    /// with the array's rows instead, it depends on what was counted of the table: of one that has
+    /// just been filled, all rows of the connection were read and compared with every value.
+    pub fn with_rows(
+        self,
+        text: &str,
+        row: &[Value<'_>],
+        count: usize,
+        first_bind: usize,
+        is_set: bool,
+    ) -> String {
+        match (self, row) {
+            (Self::Postgres, [value]) if is_set && text.contains(AMONG_ROWS) => {
+                let among = format!("= ANY({})", array(value, first_bind));
+                text.replace(AMONG_ROWS, &among)
+            }
+            _ => text.replace(ROWS, &self.rows(row, count, first_bind, is_set)),
         }
     }
 
@@ -194,6 +211,16 @@ impl Engine {
     }
 }
 
+/// All of a column's values as one bind of PostgreSQL's.
+fn array(value: &Value<'_>, bind: usize) -> String {
+    let kind = match value {
+        Value::Text(_) => "text",
+        Value::Int(_) => "bigint",
+        Value::Bytes(_) => "bytea",
+    };
+    format!("${bind}::{kind}[]")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +236,17 @@ mod tests {
         assert_eq!(
             Engine::Postgres.rows(&row, 2, 3, true),
             "SELECT * FROM unnest($3::text[], $4::bigint[])"
+        );
+    }
+
+    #[test]
+    fn a_single_value_is_looked_up_in_an_array() {
+        let text = "a = $1 AND b IN ({rows})";
+        let of = |engine: Engine| engine.with_rows(text, &["x".into()], 2, 2, true);
+        assert_eq!(of(Engine::Postgres), "a = $1 AND b = ANY($2::text[])");
+        assert_eq!(
+            of(Engine::Sqlite),
+            "a = $1 AND b IN (SELECT * FROM (VALUES (?),(?)))"
         );
     }
 

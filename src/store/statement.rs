@@ -12,7 +12,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
 use super::db::{Db, Tx};
-use super::dialect::{CLAIM, Engine, ROWS};
+use super::dialect::{CLAIM, Engine};
 use super::error::StoreError;
 use super::value::Value;
 use piece::{Piece, renumbered};
@@ -311,14 +311,19 @@ impl<'v> Statement<'v> {
             }
             let take = engine.rows_at_once(left.len(), rows.columns, self.binds.len());
             let rest = left.split_off(take);
-            let list = engine.rows(last, take, self.binds.len() + 1, rows.is_set);
             let fixed = match engine {
                 // Its rows have no numbers and come first.
                 Engine::Sqlite => renumbered(&text, take * rows.columns),
                 Engine::Postgres => text.to_string(),
             };
             pieces.push(Piece {
-                text: Cow::Owned(fixed.replace(ROWS, &list)),
+                text: Cow::Owned(engine.with_rows(
+                    &fixed,
+                    last,
+                    take,
+                    self.binds.len() + 1,
+                    rows.is_set,
+                )),
                 binds: &self.binds,
                 rows: left,
                 columns: rows.columns,

@@ -9,6 +9,7 @@
 )]
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
+pub mod both;
 pub mod cluster;
 pub mod due;
 pub mod node;

@@ -58,24 +58,27 @@ pub(super) fn stored(engine: Engine, event: &NewEvent) -> (Cow<'_, [u8]>, Option
 /// The body that was stored like this. One that was damaged since comes as it is stored: that
 /// reads as no event, for which `verify` names it, and the others are read as ever.
 pub(super) fn unpacked(stored: Vec<u8>, unpacked_bytes: Option<i64>) -> Vec<u8> {
-    let Some(length) = unpacked_bytes else {
+    let Some(unpacked_bytes) = unpacked_bytes else {
         return stored;
     };
-    let most = stored.len().saturating_mul(PACKED_BY_MAX);
-    let length = usize::try_from(length)
-        .ok()
-        .filter(|length| *length <= most);
-    let body = length.and_then(|length| {
-        let body = decompress(&stored, length).ok()?;
-        (body.len() == length).then_some(body)
-    });
-    body.unwrap_or_else(|| {
+    decompressed(&stored, unpacked_bytes).unwrap_or_else(|| {
         tracing::error!(
-            length,
+            stored_bytes = stored.len(),
+            unpacked_bytes,
             "a stored body cannot be unpacked; run `qualify verify`"
         );
         stored
     })
+}
+
+/// What LZ4 makes of it, if that is of the length that was noted beside it.
+fn decompressed(stored: &[u8], unpacked_bytes: i64) -> Option<Vec<u8>> {
+    let length = usize::try_from(unpacked_bytes).ok()?;
+    if length > stored.len().saturating_mul(PACKED_BY_MAX) {
+        return None;
+    }
+    let body = decompress(stored, length).ok()?;
+    (body.len() == length).then_some(body)
 }
 
 /// A stored event as the database holds it.

@@ -19,8 +19,11 @@ use crate::store::statement::Statement;
 /// [`StoreError::Stale`] if any of them is not queued.
 ///
 /// A statement of its own because of what it leaves alone: of seven indexes only the one on what
-/// is due has to be written. The state stands in an expression, so that nobody thinks of that
-/// index as a way to the rows: PostgreSQL would read all that is queued, for every page.
+/// is due has to be written.
+///
+/// It is written so that PostgreSQL thinks of no way to the rows but their primary key, whatever
+/// it has counted of the table: with the state or the connection as a condition of its own it reads
+/// all that is queued, or all there is, for every page, until it has counted what was just queued.
 pub async fn settle_qualifications(
     tx: &mut Tx,
     connection: &ConnectionId,
@@ -30,12 +33,11 @@ pub async fn settle_qualifications(
     let expected = u64::try_from(ids.len()).unwrap_or(u64::MAX);
     Statement::new(
         "UPDATE qualifications
-         SET state = 'settled', given = rewards, sequence = 1, changed_at = $2
-         WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
+         SET state = 'settled', given = rewards, sequence = 1, changed_at = $1
+         WHERE state || '' = 'queued' AND (connection_id, qualification_id) IN ({rows})",
     )
-    .bind(connection)
     .bind(now)
-    .list(ids)
+    .set(ids.iter().map(|id| [connection.into(), id.into()]))
     .execute_exactly("settling qualifications", expected, tx)
     .await
 }
