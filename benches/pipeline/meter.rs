@@ -44,6 +44,17 @@ pub async fn statements<T>(work: impl Future<Output = T>) -> (T, u64) {
     (done, STATEMENTS.load(Ordering::Relaxed))
 }
 
+/// Bytes of the database.
+pub async fn size(db: &Db) -> i64 {
+    let text = match db.engine() {
+        Engine::Sqlite => "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        Engine::Postgres => "SELECT pg_database_size(current_database())",
+    };
+    let mut tx = db.read().await.unwrap();
+    let (bytes,) = Statement::new(text).fetch_one(&mut tx).await.unwrap();
+    bytes
+}
+
 /// How long something took, each time.
 #[derive(Debug, Default, Clone)]
 pub struct Times(Vec<Duration>);

@@ -7,6 +7,8 @@ pub struct Options {
     pub events: usize,
     /// Events' worth of rows stored before.
     pub stored: u64,
+    /// Read what judging looks into through once, before measuring.
+    pub warm: bool,
     /// Payments of one customer who pays all the time; 0 for none.
     pub whale: u64,
     /// `sqlite`, `postgres` (a server of its own), or an address of an empty database.
@@ -19,6 +21,7 @@ impl Options {
         let mut options = Self {
             events: 20_000,
             stored: 0,
+            warm: false,
             whale: 0,
             db: "sqlite".to_owned(),
         };
@@ -32,10 +35,11 @@ impl Options {
             match word.as_str() {
                 "--events" => options.events = number(&next()),
                 "--stored" => options.stored = number(&next()),
+                "--warm" => options.warm = true,
                 "--whale" => options.whale = number(&next()),
                 "--db" => options.db = next(),
                 "--bench" => {}
-                other => panic!("{other}? there are --events, --stored, --whale and --db"),
+                other => panic!("{other}? there are --events, --stored, --warm, --whale and --db"),
             }
         }
         options

@@ -72,6 +72,39 @@ pub async fn copy_rows(db: &Db, mark: &str, copies: u64) {
     }
 }
 
+/// Reads all of these tables but the events through once, which leaves them in memory if that
+/// holds them: as on a machine that has worked for a while. Of SQLite's their indexes as well.
+pub async fn read_through(db: &Db) {
+    let columns = columns(db).await;
+    for (table, columns) in TABLES.iter().filter_map(|t| columns.get_key_value(*t)) {
+        if table == "events" {
+            continue;
+        }
+        let texts = columns.iter().filter(|(_, kind)| kind == "text");
+        let lengths: Vec<String> = texts.map(|(name, _)| format!("LENGTH({name})")).collect();
+        let sum = format!("SELECT COUNT({}) FROM {table}", lengths.join(" || "));
+        count(db, leak(sum)).await;
+    }
+    if db.engine() == Engine::Sqlite {
+        let mut tx = db.read().await.unwrap();
+        let indexes: Vec<(String, String)> = Statement::new(
+            "SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' AND sql NOT LIKE '%WHERE%'",
+        )
+        .fetch_all(&mut tx)
+        .await
+        .unwrap();
+        for (table, index) in indexes.iter().filter(|(table, _)| table != "events") {
+            let walk = format!("SELECT COUNT(*) FROM {table} INDEXED BY {index}");
+            count(db, leak(walk)).await;
+        }
+    }
+}
+
+async fn count(db: &Db, text: &'static str) {
+    let mut tx = db.read().await.unwrap();
+    let _: (i64,) = Statement::new(text).fetch_one(&mut tx).await.unwrap();
+}
+
 /// A column of a copy.
 fn value(name: &str, kind: &str) -> String {
     const NUMBER: &str = "substr(CAST(100000000 + n.i AS TEXT), 2)";

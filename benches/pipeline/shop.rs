@@ -20,6 +20,7 @@ use qualify::store::referrals::insert_referrals;
 use qualify::store::{ConnectOptions, Db};
 use tempfile::TempDir;
 
+use super::meter::size;
 use super::options::Options;
 use super::world::{CAMPAIGNS, KINDS, Told, World, promoters as all_promoters};
 use super::{pad, postgres};
@@ -78,6 +79,14 @@ impl Shop {
         };
         if options.stored > 0 {
             shop.fill(options.stored, starts).await;
+        }
+        if options.warm {
+            let began = Instant::now();
+            pad::read_through(&shop.db).await;
+            println!(
+                "read through             all but events, in {} s",
+                began.elapsed().as_secs()
+            );
         }
         shop
     }
@@ -169,9 +178,10 @@ impl Shop {
         pad::copy_rows(&self.db, &MARK.to_string(), copies).await;
         self.world = World::new(copies * KINDS, starts);
         println!(
-            "stored before            {} events of {} customers, in {} s",
+            "stored before            {} events of {} customers, {} MB, in {} s",
             copies * u64::try_from(told.len()).unwrap(),
             copies * KINDS,
+            size(&self.db).await / 1_000_000,
             began.elapsed().as_secs()
         );
     }

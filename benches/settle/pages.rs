@@ -60,16 +60,16 @@ impl Pages {
         }
     }
 
-    /// (p50, p99, longest).
-    pub fn quantiles(&self, stage: &str) -> (Duration, Duration, Duration) {
+    /// (p50, p99, longest), if this process had any.
+    pub fn quantiles(&self, stage: &str) -> Option<(Duration, Duration, Duration)> {
         let pages = self.stage(stage).pages.lock().unwrap();
         let mut seconds: Vec<f64> = pages.iter().map(|page| page.1).collect();
         seconds.sort_by(f64::total_cmp);
         let at = |part: usize| {
             let index = (seconds.len() * part / 100).min(seconds.len().saturating_sub(1));
-            Duration::from_secs_f64(seconds.get(index).copied().unwrap_or(0.0))
+            seconds.get(index).copied().map(Duration::from_secs_f64)
         };
-        (at(50), at(99), at(100))
+        Some((at(50)?, at(99)?, at(100)?))
     }
 }
 
