@@ -104,6 +104,8 @@ async fn reopened(db: Db, url: &str) -> Vec<(String, u64, String)> {
 
 #[path = "store_contract/access.rs"]
 mod access;
+#[path = "store_contract/backlog.rs"]
+mod backlog;
 #[path = "store_contract/by_customer.rs"]
 mod by_customer;
 #[path = "store_contract/doctor.rs"]

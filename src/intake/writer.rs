@@ -24,7 +24,7 @@ const PERMIT_BYTES: usize = 1024;
 pub struct WriterLimits {
     /// Events that may wait.
     pub queue_events: usize,
-    /// Bytes of bodies that may wait.
+    /// Bytes of bodies that may wait. Packed copies, which are shorter, come on top of them.
     pub queue_bytes: usize,
     /// Events in one commit.
     pub group_events: usize,

@@ -117,7 +117,7 @@ async fn judge_some(
     };
     let count = work.count();
     apply(&mut tx, connection, work.prepared, work.judgements, now).await?;
-    clear_dirty(&mut tx, connection, &work.waiting).await?;
+    clear_dirty(&mut tx, connection, weight, &work.waiting).await?;
     set_aside(&mut tx, connection, &work.heavy).await?;
     tx.commit().await?;
     Ok(count)

@@ -137,23 +137,37 @@ pub async fn list_dirty(
         .collect()
 }
 
-/// Takes off the list what was not marked again since it was read; how many that were.
+/// Takes off the list what was not marked again since it was read with this weight; how many
+/// that were.
 pub async fn clear_dirty(
     tx: &mut Tx,
     connection: &ConnectionId,
+    weight: Weight,
     done: &[Dirty],
 ) -> Result<u64, StoreError> {
-    Statement::new("DELETE FROM dirty WHERE connection_id = $1 AND (kind, id, mark) IN ({rows})")
-        .bind(connection)
-        .set(done.iter().map(|dirty| {
-            [
-                dirty.kind.name().into(),
-                (&dirty.id).into(),
-                dirty.mark.into(),
-            ]
-        }))
-        .execute(tx)
-        .await
+    let Some((first, last)) = places(done) else {
+        return Ok(0);
+    };
+    // Of the list only the part is read in which they are, as in the events' queue, and for the
+    // same reason.
+    Statement::new(
+        "DELETE FROM dirty
+         WHERE connection_id = $1 AND heavy = $2 AND marked_at_us BETWEEN $3 AND $4
+           AND ((kind, id, mark) IN ({rows})) IS TRUE",
+    )
+    .bind(connection)
+    .bind(weight.is_heavy())
+    .bind(first)
+    .bind(last)
+    .set(done.iter().map(|dirty| {
+        [
+            dirty.kind.name().into(),
+            (&dirty.id).into(),
+            dirty.mark.into(),
+        ]
+    }))
+    .execute(tx)
+    .await
 }
 
 /// Has things on the list judged alone: they are [`Weight::Heavy`] until they are cleared.
@@ -162,11 +176,17 @@ pub async fn set_aside(
     connection: &ConnectionId,
     heavy: &[Dirty],
 ) -> Result<u64, StoreError> {
+    let Some((first, last)) = places(heavy) else {
+        return Ok(0);
+    };
     Statement::new(
         "UPDATE dirty SET heavy = 1
-         WHERE connection_id = $1 AND heavy = 0 AND (kind, id) IN ({rows})",
+         WHERE connection_id = $1 AND heavy = 0 AND marked_at_us BETWEEN $2 AND $3
+           AND ((kind, id) IN ({rows})) IS TRUE",
     )
     .bind(connection)
+    .bind(first)
+    .bind(last)
     .set(
         heavy
             .iter()
@@ -174,6 +194,12 @@ pub async fn set_aside(
     )
     .execute(tx)
     .await
+}
+
+/// From where in the line to where these are.
+fn places(some: &[Dirty]) -> Option<(i64, i64)> {
+    let places = some.iter().map(|dirty| dirty.marked_at_us);
+    places.clone().min().zip(places.max())
 }
 
 /// How much waits, and since when the oldest does (unix microseconds).

@@ -293,9 +293,14 @@ async fn two_workers_never_claim_the_same(db: &Db) {
         let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 25)
             .await
             .unwrap();
-        qualify::store::dirty::clear_dirty(&mut tx, &conn(), &claimed)
-            .await
-            .unwrap();
+        qualify::store::dirty::clear_dirty(
+            &mut tx,
+            &conn(),
+            qualify::store::dirty::Weight::Light,
+            &claimed,
+        )
+        .await
+        .unwrap();
         tx.commit().await.unwrap();
         claimed
             .into_iter()

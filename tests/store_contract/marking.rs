@@ -32,7 +32,9 @@ async fn marked(db: &Db) -> Vec<String> {
     let dirty = claim_dirty(&mut tx, &conn(), Weight::Light, 100)
         .await
         .unwrap();
-    clear_dirty(&mut tx, &conn(), &dirty).await.unwrap();
+    clear_dirty(&mut tx, &conn(), Weight::Light, &dirty)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let mut ids: Vec<String> = dirty.into_iter().map(|dirty| dirty.id).collect();
     ids.sort();

@@ -38,16 +38,18 @@ async fn rows_to_delete_are_searched() {
     let plan = plan(
         Statement::new(
             "EXPLAIN QUERY PLAN DELETE FROM dirty
-             WHERE connection_id = $1 AND (kind, id, mark) IN ({rows})",
+             WHERE connection_id = $1 AND heavy = $2 AND marked_at_us BETWEEN $3 AND $4
+               AND ((kind, id, mark) IN ({rows})) IS TRUE",
         )
         .bind("c")
+        .bind(0_i64)
+        .bind(1_i64)
+        .bind(2_i64)
         .set(["a", "b"].map(|id| ["customer".into(), id.into(), 1_i64.into()])),
     )
     .await;
-    assert!(
-        plan.contains("(connection_id=? AND kind=? AND id=?)"),
-        "{plan}"
-    );
+    let searched = "(connection_id=? AND heavy=? AND marked_at_us>? AND marked_at_us<?)";
+    assert!(plan.contains(searched), "{plan}");
 }
 
 #[tokio::test]
@@ -176,12 +178,11 @@ async fn what_is_settled_whole_is_searched() {
     let plan = plan(
         Statement::new(
             "EXPLAIN QUERY PLAN UPDATE qualifications
-             SET state = 'settled', given = rewards, sequence = 1, changed_at = $2
-             WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
+             SET state = 'settled', given = rewards, sequence = 1, changed_at = $1
+             WHERE state || '' = 'queued' AND (connection_id, qualification_id) IN ({rows})",
         )
-        .bind("c")
         .bind(2_i64)
-        .set(ids()),
+        .set(ids().map(|[id]| ["c".into(), id])),
     )
     .await;
     let searched = "(connection_id=? AND qualification_id=?)";
@@ -199,17 +200,21 @@ fn ids() -> impl Iterator<Item = [Value<'static>; 1]> {
 async fn what_is_settled_is_not_looked_for_among_all_that_is_due() {
     let db = crate::support::postgres().await;
     let mut tx = db.read().await.unwrap();
+    // The table is empty here, and read whole if it may be.
+    Statement::new("SET LOCAL enable_seqscan = off")
+        .execute(&mut tx)
+        .await
+        .unwrap();
     let steps: Vec<(String,)> = Statement::new(
         "EXPLAIN UPDATE qualifications
-         SET state = 'settled', given = rewards, sequence = 1, changed_at = $2
-         WHERE connection_id = $1 AND state || '' = 'queued' AND qualification_id IN ({rows})",
+         SET state = 'settled', given = rewards, sequence = 1, changed_at = $1
+         WHERE state || '' = 'queued' AND (connection_id, qualification_id) IN ({rows})",
     )
-    .bind("c")
     .bind(2_i64)
-    .set(ids())
+    .set(ids().map(|[id]| ["c".into(), id]))
     .fetch_all(&mut tx)
     .await
     .unwrap();
     let plan: String = steps.into_iter().map(|(step,)| step + "\n").collect();
-    assert!(!plan.contains("qualifications_due"), "{plan}");
+    assert!(plan.contains("qualifications_pkey"), "{plan}");
 }

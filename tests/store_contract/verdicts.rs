@@ -72,7 +72,12 @@ async fn what_is_marked_again_stays_on_the_list(db: &Db) {
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 90)
         .await
         .unwrap();
-    assert_eq!(clear_dirty(&mut tx, &conn(), &claimed).await.unwrap(), 2);
+    assert_eq!(
+        clear_dirty(&mut tx, &conn(), Weight::Light, &claimed)
+            .await
+            .unwrap(),
+        2
+    );
     let left = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
         .await
         .unwrap();
@@ -80,7 +85,12 @@ async fn what_is_marked_again_stays_on_the_list(db: &Db) {
         (left.len(), &*left[0].id, left[0].marked_at_us),
         (1, "cus_1", 100)
     );
-    assert_eq!(clear_dirty(&mut tx, &conn(), &left).await.unwrap(), 1);
+    assert_eq!(
+        clear_dirty(&mut tx, &conn(), Weight::Light, &left)
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(waiting(&mut tx, &conn()).await.unwrap(), (0, None));
     assert_eq!(span(&mut tx, &conn()).await.unwrap(), None);
 }
@@ -93,11 +103,21 @@ async fn a_row_cleared_and_made_again_is_not_cleared_twice(db: &Db) {
     let slow = claim_dirty(&mut tx, &conn(), Weight::Light, 9)
         .await
         .unwrap();
-    assert_eq!(clear_dirty(&mut tx, &conn(), &slow).await.unwrap(), 1);
+    assert_eq!(
+        clear_dirty(&mut tx, &conn(), Weight::Light, &slow)
+            .await
+            .unwrap(),
+        1
+    );
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &set(&["cus_1"]), 101)
         .await
         .unwrap();
-    assert_eq!(clear_dirty(&mut tx, &conn(), &slow).await.unwrap(), 0);
+    assert_eq!(
+        clear_dirty(&mut tx, &conn(), Weight::Light, &slow)
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 async fn what_is_heavy_waits_apart(db: &Db) {
@@ -125,12 +145,22 @@ async fn what_is_heavy_waits_apart(db: &Db) {
         .await
         .unwrap();
     assert_eq!((heavy.len(), &heavy[0].id), (1, &aside[0].id));
-    assert_eq!(clear_dirty(&mut tx, &conn(), aside).await.unwrap(), 0);
+    assert_eq!(
+        clear_dirty(&mut tx, &conn(), Weight::Heavy, aside)
+            .await
+            .unwrap(),
+        0
+    );
     let all = list_dirty(&mut tx, &conn()).await.unwrap();
     let ids = ["cus_1", "cus_2"].map(|id| (DirtyKind::Customer, id.to_owned()));
     assert_eq!(all, BTreeSet::from(ids));
     // Cleared and marked once more, it is as light as anything.
-    assert_eq!(clear_dirty(&mut tx, &conn(), &heavy).await.unwrap(), 1);
+    assert_eq!(
+        clear_dirty(&mut tx, &conn(), Weight::Heavy, &heavy)
+            .await
+            .unwrap(),
+        1
+    );
     mark_dirty(&mut tx, &conn(), DirtyKind::Customer, &again, 300)
         .await
         .unwrap();

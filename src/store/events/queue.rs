@@ -84,12 +84,22 @@ pub async fn mark_events(
     connection: &ConnectionId,
     marks: &[EventMark],
 ) -> Result<(), StoreError> {
+    let places = marks.iter().map(|mark| mark.received_at_us);
+    let (Some(first), Some(last)) = (places.clone().min(), places.max()) else {
+        return Ok(());
+    };
     let expected = u64::try_from(marks.len()).unwrap_or(u64::MAX);
+    // The part of the queue in which they are is read, and each row of it looked up in a hash of
+    // them. PostgreSQL counts a queue when it is empty: it would join all that waits since with
+    // all of them, row by row, but for `IS TRUE`, which is no join.
     Statement::new(
         "DELETE FROM event_queue
-         WHERE connection_id = $1 AND (received_at_us, event_id) IN ({rows})",
+         WHERE connection_id = $1 AND received_at_us BETWEEN $2 AND $3
+           AND ((received_at_us, event_id) IN ({rows})) IS TRUE",
     )
     .bind(connection)
+    .bind(first)
+    .bind(last)
     .set(
         marks
             .iter()
@@ -189,8 +199,9 @@ pub async fn requeue_events(
     // One by one by their key: looked for in a list, SQLite would read the index by time.
     let put_back = Statement::new(
         "WITH asked (id) AS ({rows})
-         INSERT INTO event_queue (connection_id, received_at_us, event_id)
-         SELECT e.connection_id, e.received_at_us, e.event_id
+         INSERT INTO event_queue (connection_id, received_at_us, event_id, body_bytes)
+         SELECT e.connection_id, e.received_at_us, e.event_id,
+                COALESCE(e.unpacked_bytes, length(e.body))
          FROM (SELECT DISTINCT id FROM asked) AS a CROSS JOIN events AS e
          WHERE e.connection_id = $1 AND e.event_id = a.id
          ON CONFLICT (connection_id, received_at_us, event_id) DO NOTHING",
