@@ -18,8 +18,8 @@ use crate::store::statement::Statement;
 /// Settles queued qualifications: each is given what it owes, by its first transaction.
 /// [`StoreError::Stale`] if any of them is not queued.
 ///
-/// A statement of its own because of what it leaves alone: of seven indexes only the one on what
-/// is due has to be written.
+/// A statement of its own because of what it leaves alone: of seven indexes SQLite has to write
+/// only the one on what is due. PostgreSQL writes all of them for a row that leaves one.
 ///
 /// It is written so that PostgreSQL thinks of no way to the rows but their primary key, whatever
 /// it has counted of the table: with the state or the connection as a condition of its own it reads
