@@ -3,7 +3,7 @@
 use qualify::domain::ids::ConnectionId;
 use qualify::domain::time::Timestamp;
 use qualify::store::api_keys::{ApiKey, insert_key, key_by_hash, list_keys, revoke_key, touch_key};
-use qualify::store::dirty::{DirtyKind, Weight, claim_dirty, mark_dirty};
+use qualify::store::dirty::{DirtyKind, Weight, claim_dirty, clear_dirty, mark_dirty};
 use qualify::store::idempotency::{
     forget_before, keep_answer, release_key, release_stuck, take_key,
 };
@@ -293,14 +293,9 @@ async fn two_workers_never_claim_the_same(db: &Db) {
         let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, 25)
             .await
             .unwrap();
-        qualify::store::dirty::clear_dirty(
-            &mut tx,
-            &conn(),
-            qualify::store::dirty::Weight::Light,
-            &claimed,
-        )
-        .await
-        .unwrap();
+        clear_dirty(&mut tx, &conn(), Weight::Light, &claimed)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         claimed
             .into_iter()

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use qualify::domain::ids::ConnectionId;
+use qualify::store::dialect::Engine;
 use qualify::store::dirty::{DirtyKind, Weight, claim_dirty, clear_dirty, mark_dirty, set_aside};
 use qualify::store::events::{EventMark, EventState, mark_events};
-use qualify::store::{Db, Statement};
+use qualify::store::{Db, Statement, Tx};
 
 use crate::support::both::on_both;
 
@@ -20,6 +21,18 @@ on_both!(events_are_read, what_is_judged_leaves_the_list);
 
 fn conn() -> ConnectionId {
     ConnectionId::new("main")
+}
+
+/// A transaction in which PostgreSQL plans as it does for whoever asks the same again and again.
+async fn begin(db: &Db) -> Tx {
+    let mut tx = db.begin().await.unwrap();
+    if db.engine() == Engine::Postgres {
+        Statement::new("SET LOCAL plan_cache_mode = force_generic_plan")
+            .execute(&mut tx)
+            .await
+            .unwrap();
+    }
+    tx
 }
 
 /// Has the lists counted as they are now.
@@ -67,7 +80,7 @@ async fn take_events(db: &Db, from: i64, events: i64) -> Duration {
         reason: None,
     };
     let marks: Vec<EventMark> = (from..from + events).map(mark).collect();
-    let mut tx = db.begin().await.unwrap();
+    let mut tx = begin(db).await;
     let began = Instant::now();
     mark_events(&mut tx, &conn(), &marks).await.unwrap();
     let took = began.elapsed();
@@ -99,7 +112,7 @@ async fn mark(db: &Db, from: i64, customers: i64) {
 /// long that took.
 async fn take_dirty(db: &Db, from: i64, customers: i64) -> Duration {
     mark(db, from, customers).await;
-    let mut tx = db.begin().await.unwrap();
+    let mut tx = begin(db).await;
     let limit = u32::try_from(customers).unwrap();
     let claimed = claim_dirty(&mut tx, &conn(), Weight::Light, limit)
         .await

@@ -275,6 +275,21 @@ async fn events_are_listed_counted_and_replayed(db: &Db) {
         .unwrap();
     let both = ["evt_0", "evt_1"].map(EventId::from);
     assert_eq!(requeue_events(&mut tx, &conn(), &both).await.unwrap(), 1);
+    // Its length is in the queue again, by which a batch is measured.
+    let lengths = "SELECT q.body_bytes, COALESCE(e.unpacked_bytes, length(e.body))
+         FROM event_queue AS q JOIN events AS e
+           ON e.connection_id = q.connection_id AND e.event_id = q.event_id
+         WHERE q.connection_id = $1";
+    let lengths: Vec<(i64, i64)> = Statement::new(lengths)
+        .bind(&conn())
+        .fetch_all(&mut tx)
+        .await
+        .unwrap();
+    assert!(!lengths.is_empty());
+    assert!(
+        lengths.iter().all(|(queued, body)| queued == body),
+        "{lengths:?}"
+    );
     let counts = count_by_state(&mut tx, &conn()).await.unwrap();
     assert_eq!(
         counts.into_iter().collect::<Vec<_>>(),
