@@ -8,7 +8,7 @@ use qualify::store::events::{
     insert_with_repeats, list_events, load_events, mark_events, newest_created, newest_received,
     received_batch, requeue, requeue_events, waiting,
 };
-use qualify::store::{Db, Statement, StoreError};
+use qualify::store::{Db, Statement, StoreError, Tx};
 use sha2::{Digest as _, Sha256};
 
 contract!(
@@ -182,6 +182,24 @@ async fn waiting_events_are_read_and_marked(db: &Db) {
     assert_eq!(b.reason_code.as_deref(), Some("type_unknown"));
 }
 
+/// Whatever waits has its body's length in the queue, by which a batch is measured.
+async fn lengths_are_queued(tx: &mut Tx) {
+    let lengths = "SELECT q.body_bytes, COALESCE(e.unpacked_bytes, length(e.body))
+         FROM event_queue AS q JOIN events AS e
+           ON e.connection_id = q.connection_id AND e.event_id = q.event_id
+         WHERE q.connection_id = $1";
+    let lengths: Vec<(i64, i64)> = Statement::new(lengths)
+        .bind(&conn())
+        .fetch_all(tx)
+        .await
+        .unwrap();
+    assert!(!lengths.is_empty());
+    assert!(
+        lengths.iter().all(|(queued, body)| queued == body),
+        "{lengths:?}"
+    );
+}
+
 async fn events_are_listed_counted_and_replayed(db: &Db) {
     let mut group: Vec<_> = (0..5)
         .map(|n| event(&format!("evt_{n}"), 10, "x"))
@@ -275,21 +293,7 @@ async fn events_are_listed_counted_and_replayed(db: &Db) {
         .unwrap();
     let both = ["evt_0", "evt_1"].map(EventId::from);
     assert_eq!(requeue_events(&mut tx, &conn(), &both).await.unwrap(), 1);
-    // Its length is in the queue again, by which a batch is measured.
-    let lengths = "SELECT q.body_bytes, COALESCE(e.unpacked_bytes, length(e.body))
-         FROM event_queue AS q JOIN events AS e
-           ON e.connection_id = q.connection_id AND e.event_id = q.event_id
-         WHERE q.connection_id = $1";
-    let lengths: Vec<(i64, i64)> = Statement::new(lengths)
-        .bind(&conn())
-        .fetch_all(&mut tx)
-        .await
-        .unwrap();
-    assert!(!lengths.is_empty());
-    assert!(
-        lengths.iter().all(|(queued, body)| queued == body),
-        "{lengths:?}"
-    );
+    lengths_are_queued(&mut tx).await;
     let counts = count_by_state(&mut tx, &conn()).await.unwrap();
     assert_eq!(
         counts.into_iter().collect::<Vec<_>>(),
